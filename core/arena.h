@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/arena.h - a memfd, mapped once, whose pages come and go.
+ *
+ * Owns     the mapping; the descriptor stays its giver's.
+ * Keeps    the base address never changes while the arena is open.
+ * Threads  any; populate and release of different ranges run side by side.
+ * Fails    -errno of the system call.
+ */
+#pragma once
+
+#include "base.h"
+
+struct arena {
+	uint8_t *base;
+	size_t bytes;
+	int fd;
+};
+
+/* A new, empty memfd: sealed against execution where the kernel can. */
+int arena_memfd(const char *name, int *ret_fd) must_check;
+
+/* Map the first `bytes` of `fd`, growing the file to that size if it is shorter.  As a `copy` the mapping is
+ * private: it can be changed at will, and the file never sees it (nor may it be shorter). */
+int arena_open(int fd, size_t bytes, bool copy, struct arena *ret) must_check;
+void arena_close(struct arena *a); /* a zeroed arena is fine */
+
+/* Bring in memory for a range, before anybody stores into it.  Looking whether there is any is the
+ * caller's part (core/room.h): in a memory cgroup, running out here kills. */
+int arena_populate(struct arena *a, size_t offset, size_t bytes) must_check;
+
+/* Give a range back to the system; it reads as zeroes then. */
+int arena_release(struct arena *a, size_t offset, size_t bytes) must_check;

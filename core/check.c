@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/check.c - a walk over everything, with everything standing still.
+ *
+ * What it looks at, by the numbers the headers give:
+ *   S2 S3  each frame's references are the slots found, its class is what the counters say  [check_frames]
+ *   I1 I2  each indexed frame is in the index once, under the digest of its bytes           [check_indexed]
+ *   B1     nodes are table frames, each linked once; slots refer to frames of the domain    [visit_*]
+ *   G3     bytes beyond the end of a file are zero                                          [check_tail]
+ *   Z1     what is charged is what there is                                                 [check_sums]
+ *   N, T3  link counts are the names; who has neither name nor lookup nor open is gone      [check_links]
+ */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "failpoint.h"
+#include "ptab.h"
+#include "volume_inside.h"
+
+struct walk {
+	struct volume *v;
+	check_report *report;
+	void *arg;
+	int violations;
+	uint32_t *refs; /* by frame: slots, or 1 for a node */
+	bool *node;
+	uint32_t frames;
+	uint32_t *names, *dirs; /* by record: names of it, and directories in it */
+	uint64_t records;
+	uint64_t slots, zero, reserved;
+	struct inode *inode; /* being walked */
+	uint64_t inode_slots;
+};
+
+static void violation(struct walk *w, const char *fmt, ...) printf_like(2, 3);
+
+static void violation(struct walk *w, const char *fmt, ...)
+{
+	char text[256];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	w->violations++;
+	w->report(w->arg, text);
+}
+
+static int visit_node(void *arg, uint32_t node)
+{
+	struct walk *w = arg;
+
+	if (node < FRAMES_FIRST || node >= w->frames) {
+		violation(w, "inode %u: page table node %u is no frame", w->inode->number, node);
+		return -EUCLEAN; /* its children cannot be followed */
+	}
+	if (!frames_look(w->v->pool.frames, node).table || w->refs[node])
+		violation(w, "inode %u: frame %u is not its page table's alone", w->inode->number, node);
+	w->refs[node]++;
+	w->node[node] = true;
+	return 0;
+}
+
+static void visit_slot(struct walk *w, uint64_t index, uint32_t slot)
+{
+	w->inode_slots++;
+	if (!slot_is_frame(slot)) {
+		w->zero += slot == SLOT_ZERO;
+		w->reserved += slot != SLOT_ZERO;
+		if (slot > SLOT_LENT)
+			violation(w, "inode %u: slot %" PRIu64 " says %u", w->inode->number, index, slot);
+		return;
+	}
+	if (slot >= w->frames) {
+		violation(w, "inode %u: slot %" PRIu64 " refers to frame %u beyond the store",
+			  w->inode->number, index, slot);
+		return;
+	}
+	if (frames_look(w->v->pool.frames, slot).domain != w->inode->record->domain)
+		violation(w, "inode %u: slot %" PRIu64 " refers to frame %u of another domain",
+			  w->inode->number, index, slot);
+	w->refs[slot]++;
+}
+
+static void check_tail(struct walk *w, struct inode *i)
+{
+	uint64_t size = inode_size(i);
+	_Atomic uint32_t *slot;
+	const uint8_t *page;
+
+	if (!(size % PAGE_BYTES) || !S_ISREG(inode_attr_get(i).mode))
+		return;
+	slot = ptab_slot(i, w->v->pool.frames, size >> PAGE_SHIFT);
+	if (!slot || !slot_is_frame(*slot) || *slot >= w->frames)
+		return;
+	page = frames_data(w->v->pool.frames, *slot);
+	for (unsigned n = size % PAGE_BYTES; n < PAGE_BYTES; n++) {
+		if (page[n]) {
+			violation(w, "inode %u: a byte beyond its end (%" PRIu64 ") is not zero",
+				  i->number, size);
+			return;
+		}
+	}
+}
+
+static void check_inode(struct walk *w, struct inode *i)
+{
+	uint64_t index = 0;
+	_Atomic uint32_t *slot;
+
+	w->inode = i;
+	w->inode_slots = 0;
+	if (ptab_walk_nodes(i, w->v->pool.frames, visit_node, w) < 0)
+		return;
+	for (; (slot = ptab_next(i, w->v->pool.frames, index, FILE_PAGES_MAX, &index)); index++)
+		visit_slot(w, index, *slot);
+	if (w->inode_slots != i->record->slots)
+		violation(w, "inode %u: counts %" PRIu64 " slots and has %" PRIu64, i->number,
+			  (uint64_t)i->record->slots, w->inode_slots);
+	w->slots += w->inode_slots;
+	check_tail(w, i);
+}
+
+/* --- frames ----------------------------------------------------------------------------------- */
+
+static void check_indexed(struct walk *w, uint32_t frame, const struct frame_info *info)
+{
+	struct pool *p = &w->v->pool;
+	unsigned count = content_count(p->content, frame);
+	struct digest d = digest_page(p->key, info->domain, frames_data(p->frames, frame));
+
+	if (count != 1)
+		violation(w, "frame %u is in the content index %u times", frame, count);
+	if (digest_tag(d) != info->tag)
+		violation(w, "frame %u has other bytes than it was indexed with", frame);
+}
+
+static void check_frames(struct walk *w)
+{
+	struct pool *p = &w->v->pool;
+	int64_t shared = 0, sharing = 0, unshared = 0, changing = 0;
+	uint64_t indexed = 0, used = 0, tables = 0;
+
+	for (uint32_t frame = FRAMES_FIRST; frame < w->frames; frame++) {
+		struct frame_info info = frames_look(p->frames, frame);
+
+		if (info.refs != w->refs[frame])
+			violation(w, "frame %u counts %u references and has %u", frame, info.refs,
+				  w->refs[frame]);
+		if (info.free && (info.refs || info.pins || info.indexed))
+			violation(w, "frame %u is free and in use", frame);
+		used += !info.free && (info.refs || info.pins || info.indexed);
+		tables += info.table;
+		if (info.indexed)
+			check_indexed(w, frame, &info);
+		indexed += info.indexed;
+		if (info.table || !info.refs)
+			continue;
+		shared += info.refs > 1;
+		sharing += info.refs - 1;
+		unshared += info.refs == 1 && info.indexed;
+		changing += info.refs == 1 && !info.indexed;
+	}
+	const struct {
+		enum attr attr;
+		int64_t found;
+	} sums[] = {
+		{ ATTR_pages_shared, shared },
+		{ ATTR_pages_sharing, sharing },
+		{ ATTR_pages_unshared, unshared },
+		{ ATTR_pages_volatile, changing },
+		{ ATTR_ksm_zero_pages, (int64_t)w->zero },
+		{ ATTR_store_reserved_pages, (int64_t)w->reserved },
+		{ ATTR_store_data_pages, (int64_t)(w->slots - w->reserved) },
+	};
+	for (unsigned n = 0; n < ARRAY_SIZE(sums); n++) {
+		int64_t counted = counters_sum(w->v->counters, sums[n].attr);
+
+		if (counted != sums[n].found)
+			violation(w, "%s says %" PRId64 " and there are %" PRId64,
+				  attr_rows[sums[n].attr].name, counted, sums[n].found);
+	}
+	if (indexed != content_entries(p->content))
+		violation(w, "the content index has %" PRIu64 " entries for %" PRIu64 " frames",
+			  content_entries(p->content), indexed);
+	if (used != frames_used(p->frames) || tables != frames_tables(p->frames))
+		violation(w, "%" PRIu64 " frames (%" PRIu64 " tables) are in use, counted are %" PRIu64
+			  " (%" PRIu64 ")", used, tables, frames_used(p->frames),
+			  frames_tables(p->frames));
+}
+
+static void check_sums(struct walk *w)
+{
+	struct pool *p = &w->v->pool;
+
+	/* Requests that wait have charged what they will fill. */
+	if (p->charged < w->slots || (!p->waiting && p->charged != w->slots))
+		violation(w, "%" PRIu64 " pages are charged for %" PRIu64 " slots",
+			  (uint64_t)p->charged, w->slots);
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static int visit_name(void *arg, uint32_t dir, const struct names_entry *e)
+{
+	struct walk *w = arg;
+	struct inode *i = volume_inode(w->v, e->ino);
+	struct inode_attr attr;
+
+	if (!i || dir >= w->records) {
+		violation(w, "a name in directory %u is of inode %" PRIu64 ", which is not there", dir,
+			  e->ino);
+		return 0;
+	}
+	attr = inode_attr_get(i);
+	w->names[i->number]++;
+	if (!S_ISDIR(attr.mode))
+		return 0;
+	w->dirs[dir]++;
+	if ((uint32_t)attr.parent != dir)
+		violation(w, "directory %u is in %u and says %u", i->number, dir,
+			  (uint32_t)attr.parent);
+	return 0;
+}
+
+static void check_links(struct walk *w, struct inode *i)
+{
+	struct inode_attr attr = inode_attr_get(i);
+	uint32_t names = w->names[i->number], links = names;
+
+	if (S_ISDIR(attr.mode) && (names || inode_ino(i) == ROOT_INO))
+		links = 2 + w->dirs[i->number];
+	if (attr.nlink != links)
+		violation(w, "inode %u says %u links and has %u", i->number, attr.nlink, links);
+	if (!links && !i->record->lookups && !i->record->opens && i->record->used == INODE_USED)
+		violation(w, "inode %u has no name, and nobody knows it", i->number);
+}
+
+static bool walk_init(struct walk *w)
+{
+	w->frames = frames_end(w->v->pool.frames);
+	w->records = itable_header(w->v->pool.itable)->records;
+	w->refs = mem_alloc(w->frames, sizeof(*w->refs));
+	w->node = mem_alloc(w->frames, sizeof(*w->node));
+	w->names = mem_alloc(w->records, sizeof(*w->names));
+	w->dirs = mem_alloc(w->records, sizeof(*w->dirs));
+	return w->refs && w->node && w->names && w->dirs;
+}
+
+static void walk_fini(struct walk *w)
+{
+	mem_free(w->refs);
+	mem_free(w->node);
+	mem_free(w->names);
+	mem_free(w->dirs);
+}
+
+int check(struct volume *v, check_report *report, void *arg)
+{
+	struct walk w = { .v = v, .report = report, .arg = arg };
+	struct inode *i;
+	uint32_t number;
+	int r = walk_init(&w) ? 0 : -ENOMEM;
+
+	if (!r) {
+		for (number = 0; (i = itable_next(v->pool.itable, &number));)
+			check_inode(&w, i);
+		check_frames(&w);
+		check_sums(&w);
+		r = names_walk(v->names, visit_name, &w);
+	}
+	for (number = 0; !r && (i = itable_next(v->pool.itable, &number));)
+		check_links(&w, i);
+	walk_fini(&w);
+	return r < 0 ? r : w.violations;
+}

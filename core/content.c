@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/content.c - 256 small hash tables that grow by a quarter at a time.
+ *
+ * The top byte of a tag is its shard; the rest, scaled to the shard's size, its place.  Entries are
+ * probed linearly and removed by shifting back, so there are no tombstones.  As places follow the order of
+ * tags, a table that grows is copied nearly in order, and only a 256th of the index at a time.
+ */
+#include "content.h"
+
+#include "failpoint.h"
+#include "lock.h"
+
+enum {
+	SHARD_BITS = 8,
+	SHARDS = 1 << SHARD_BITS,
+	PLACE_BITS = 32 - SHARD_BITS,
+	SHARD_MIN = 16,
+	FILL_PERCENT = 90,
+};
+
+struct shard {
+	struct lock lock;
+	uint64_t *entry GUARDED_BY(lock); /* tag << 32 | frame; 0 is an empty place */
+	uint32_t size GUARDED_BY(lock);
+	uint32_t count GUARDED_BY(lock);
+} __attribute__((aligned(64)));
+
+struct content {
+	struct frames *frames;
+	struct shard shard[SHARDS];
+};
+
+static struct shard *shard_of(struct content *c, uint32_t tag)
+{
+	return &c->shard[tag >> PLACE_BITS];
+}
+
+static uint32_t home(const struct shard *s, uint64_t entry)
+{
+	uint64_t place = (entry >> 32) & ((1u << PLACE_BITS) - 1);
+
+	return (uint32_t)((place * s->size) >> PLACE_BITS);
+}
+
+static uint32_t after(const struct shard *s, uint32_t place)
+{
+	return place + 1 == s->size ? 0 : place + 1;
+}
+
+static uint64_t entry_of(uint32_t tag, uint32_t frame)
+{
+	return (uint64_t)tag << 32 | frame;
+}
+
+static void place(struct shard *s, uint64_t entry)
+{
+	uint32_t at = home(s, entry);
+
+	while (s->entry[at])
+		at = after(s, at);
+	s->entry[at] = entry;
+	s->count++;
+}
+
+static bool grow(struct shard *s)
+{
+	struct shard old = { .entry = s->entry, .size = s->size };
+	uint32_t size = MAX((uint32_t)SHARD_MIN, s->size + s->size / 4);
+	uint64_t *entry = mem_alloc(size, sizeof(*entry));
+
+	if (!entry)
+		return false;
+	s->entry = entry;
+	s->size = size;
+	s->count = 0;
+	for (uint32_t i = 0; i < old.size; i++)
+		if (old.entry[i])
+			place(s, old.entry[i]);
+	mem_free(old.entry);
+	return true;
+}
+
+static bool insert_locked(struct shard *s, uint64_t entry) REQUIRES(s->lock)
+{
+	lock_assert_held(&s->lock);
+	if ((uint64_t)(s->count + 1) * 100 > (uint64_t)s->size * FILL_PERCENT && !grow(s))
+		return false;
+	place(s, entry);
+	return true;
+}
+
+static void remove_locked(struct shard *s, uint64_t entry) REQUIRES(s->lock)
+{
+	uint32_t hole, at;
+
+	lock_assert_held(&s->lock);
+	ASSERT(s->size);
+	hole = home(s, entry);
+	while (s->entry[hole] != entry) {
+		ASSERT(s->entry[hole]); /* I1 */
+		hole = after(s, hole);
+	}
+	/* Whatever behind the hole was pushed past it moves back into it. */
+	for (at = after(s, hole); s->entry[at]; at = after(s, at)) {
+		uint32_t from = home(s, s->entry[at]);
+		bool stays = hole <= at ? hole < from && from <= at : hole < from || from <= at;
+
+		if (stays)
+			continue;
+		s->entry[hole] = s->entry[at];
+		hole = at;
+	}
+	s->entry[hole] = 0;
+	s->count--;
+}
+
+/* The lowest frame above `above` with this tag, 0 if there is none. Callers go up through
+ * all that share a tag, comparing each outside the lock. */
+static uint32_t next_locked(struct shard *s, uint32_t tag, uint32_t above) REQUIRES(s->lock)
+{
+	uint32_t best = 0, at;
+
+	lock_assert_held(&s->lock);
+	if (!s->size)
+		return 0;
+	for (at = home(s, entry_of(tag, 0)); s->entry[at]; at = after(s, at)) {
+		uint32_t frame = (uint32_t)s->entry[at];
+
+		if (s->entry[at] >> 32 == tag && frame > above && (!best || frame < best))
+			best = frame;
+	}
+	return best;
+}
+
+int content_new(struct frames *frames, struct content **ret)
+{
+	struct content *c = mem_alloc(1, sizeof(*c) + 64);
+
+	if (!c)
+		return -ENOMEM;
+	c->frames = frames;
+	for (unsigned i = 0; i < SHARDS; i++)
+		lock_init(&c->shard[i].lock, RANK_CONTENT);
+	*ret = c;
+	return 0;
+}
+
+void content_free(struct content *c)
+{
+	if (!c)
+		return;
+	for (unsigned i = 0; i < SHARDS; i++) {
+		mem_free(c->shard[i].entry);
+		lock_fini(&c->shard[i].lock);
+	}
+	mem_free(c);
+}
+
+enum content_r content_find(struct content *c, uint32_t tag, uint16_t domain, const void *page,
+			    uint32_t insert, uint32_t *ret_frame)
+{
+	struct shard *s = shard_of(c, tag);
+	enum content_r r = CONTENT_ABSENT;
+	uint32_t frame = 0;
+
+	for (;;) {
+		bool pinned = false;
+
+		lock_take(&s->lock);
+		do
+			frame = next_locked(s, tag, frame);
+		while (frame && (frames_look(c->frames, frame).domain != domain ||
+				 !(pinned = frames_pin(c->frames, frame))));
+		if (!frame && insert && insert_locked(s, entry_of(tag, insert))) {
+			frames_set_indexed(c->frames, insert, tag);
+			r = CONTENT_INSERTED;
+		}
+		lock_drop(&s->lock);
+		if (!pinned)
+			return r;
+		if (page_equal(frames_data(c->frames, frame), page)) {
+			*ret_frame = frame;
+			return CONTENT_FOUND;
+		}
+		content_unpin(c, frame);
+	}
+}
+
+static bool unindex(struct content *c, uint32_t frame, enum frames_unindex when)
+{
+	uint32_t tag = frames_look(c->frames, frame).tag;
+	struct shard *s = shard_of(c, tag);
+	bool cleared;
+
+	lock_take(&s->lock);
+	/* Until the shard is locked an idle frame may have been freed, filled and indexed anew, under
+	 * another tag.  Then there is nothing for us to do: its new holders see to it. */
+	cleared = frames_look(c->frames, frame).tag == tag &&
+		  frames_clear_indexed(c->frames, frame, when);
+	if (cleared)
+		remove_locked(s, entry_of(tag, frame));
+	lock_drop(&s->lock);
+	return cleared;
+}
+
+bool content_withdraw(struct content *c, uint32_t frame)
+{
+	return unindex(c, frame, FRAMES_UNINDEX_OWNED);
+}
+
+void content_unpin(struct content *c, uint32_t frame)
+{
+	if (frames_unpin(c->frames, frame) == FRAMES_IDLE)
+		(void)unindex(c, frame, FRAMES_UNINDEX_IDLE);
+}
+
+void content_unref(struct content *c, uint32_t frame)
+{
+	if (frames_unref(c->frames, frame) == FRAMES_IDLE)
+		(void)unindex(c, frame, FRAMES_UNINDEX_IDLE);
+}
+
+uint64_t content_entries(const struct content *c)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < SHARDS; i++)
+		n += c->shard[i].count;
+	return n;
+}
+
+uint64_t content_bytes(const struct content *c)
+{
+	uint64_t n = sizeof(*c);
+
+	for (unsigned i = 0; i < SHARDS; i++)
+		n += c->shard[i].size * sizeof(*c->shard[i].entry);
+	return n;
+}
+
+unsigned content_count(struct content *c, uint32_t frame)
+{
+	uint64_t entry = entry_of(frames_look(c->frames, frame).tag, frame);
+	struct shard *s = shard_of(c, entry >> 32);
+	unsigned n = 0;
+
+	lock_take(&s->lock);
+	if (s->size)
+		for (uint32_t at = home(s, entry); s->entry[at]; at = after(s, at))
+			n += s->entry[at] == entry;
+	lock_drop(&s->lock);
+	return n;
+}

@@ -1,0 +1,663 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/fault.c - the heart: a batch of pages, prepared without locks and published under them.
+ *
+ *   HOLE, RESERVED, LENT -> FRAME   first write                                     [publish_swing]
+ *   any                  -> ZERO    zeroes were written while merging               [publish_swing]
+ *   FRAME -> FRAME (same)           reuse: nobody else sees it                      [publish_in_place]
+ *   FRAME -> FRAME (own)            split: others see the old one                   [publish_swing]
+ *   FRAME -> FRAME (shared)         merge: equal bytes were in the index            [publish_swing]
+ *
+ * Each page goes LOOK -> PUBLISH -> DONE.  LOOK reads the slot under the map lock and then, with no
+ * lock, prepares what the slot shall say: nothing (store in place), zero, an equal frame found and pinned,
+ * or a new frame with its whole content.  PUBLISH takes the map lock shared, tries the page lock,
+ * checks that what was prepared still fits, and swings the slot.  What does not fit goes back to
+ * LOOK.  A taken page lock is waited for with everything dropped: if the inode's sequence count has not moved
+ * meanwhile, what was prepared is still good (resumed); else it is looked at again (restarted).
+ *
+ * A page that was written whole REWRITES_VOLATILE times without a quiet pass between is not digested any
+ * more: it would only be taken out of the index again.  The scanner finds it once it is quiet.
+ */
+#include "fault.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "range.h"
+
+enum { REWRITES_VOLATILE = 2, STASH = 32, MEMORY_WAIT_NS = 10 * 1000 * 1000 };
+
+enum todo { LOOK, PUBLISH, DONE };
+
+struct fault {
+	uint64_t index;
+	const uint8_t *data; /* what is written, `len` bytes `from` the start of the page */
+	uint16_t from, len;
+	uint8_t todo;
+	bool in_place;   /* store into the frame that is there, if it is ours alone */
+	bool not_alone;  /* that was tried: it is not */
+	bool must_match; /* the content was made from what was seen */
+	bool undigested, fresh, merged, charged, no_merge;
+	uint32_t seen;   /* the slot, when looked at */
+	uint32_t next;   /* the slot to be: a frame pinned by us, or SLOT_ZERO */
+	uint32_t source; /* pinned: the frame that a partial write has to copy */
+	struct pagelock_wait wait;
+};
+
+struct batch {
+	struct pool *pool;
+	struct inode *inode;
+	unsigned flags;
+	unsigned count; /* shrinks when the limit or memory cuts the write short */
+	bool digest;    /* merging on write is on */
+	bool again;     /* not the first round: holes are charged beyond the limit */
+	uint32_t seq;
+	struct fault *busy; /* whose page lock was taken */
+	unsigned stashed;
+	uint32_t stash[STASH];
+	unsigned padded;
+	uint8_t pad[2][PAGE_BYTES] __attribute__((aligned(64)));
+	struct fault fault[BATCH_PAGES + 2];
+};
+
+static bool is_whole(const struct fault *f)
+{
+	return f->len == PAGE_BYTES;
+}
+
+/* --- looking ---------------------------------------------------------------------------------- */
+
+static void look_one(struct batch *b, struct fault *f, uint64_t size_pages, bool *ret_missing)
+{
+	_Atomic uint32_t *slot = ptab_slot(b->inode, b->pool->frames, f->index);
+	struct frame_info info;
+
+	if ((b->flags & FAULT_WRITEBACK) && f->index >= size_pages) {
+		pool_count(b->pool, ATTR_fault_beyond_eof, 1);
+		f->todo = DONE;
+		return;
+	}
+	*ret_missing |= !slot;
+	f->seen = slot ? *slot : SLOT_HOLE;
+	f->in_place = false;
+	f->undigested = !b->digest;
+	if (!slot_is_frame(f->seen) || f->not_alone)
+		return;
+	info = frames_look(b->pool->frames, f->seen); /* a hint: it may change until we publish */
+	if (is_whole(f))
+		f->undigested |= info.refs == 1 && info.rewrites >= REWRITES_VOLATILE;
+	f->in_place = (!is_whole(f) || f->undigested) && info.refs == 1;
+}
+
+static bool look(struct batch *b)
+{
+	uint64_t size_pages = pages_of(inode_size(b->inode));
+	bool missing = false;
+
+	rwlock_take_shared(&b->inode->map);
+	b->seq = b->inode->seq;
+	for (unsigned n = 0; n < b->count; n++)
+		if (b->fault[n].todo == LOOK)
+			look_one(b, &b->fault[n], size_pages, &missing);
+	rwlock_drop_shared(&b->inode->map);
+	return missing;
+}
+
+int fault_add_nodes(struct pool *p, struct inode *i, uint64_t index)
+{
+	uint32_t spare[PTAB_SPARES];
+	unsigned missing, have = 0, used = 0;
+
+	rwlock_take_shared(&i->map);
+	missing = ptab_missing(i, p->frames, index);
+	rwlock_drop_shared(&i->map);
+	if (!missing)
+		return 0;
+	have = missing;
+	if (frames_take_table(p->frames, have, spare) == FRAMES_FULL)
+		return -ENOSPC;
+	rwlock_take(&i->map);
+	if (ptab_missing(i, p->frames, index) <= have)
+		used = ptab_extend(i, p->frames, index, spare);
+	rwlock_drop(&i->map);
+	for (unsigned n = used; n < have; n++)
+		frames_put_table(p->frames, spare[n]);
+	return 0; /* if others were quicker, or took nodes away, publishing finds out */
+}
+
+static int add_missing_nodes(struct batch *b)
+{
+	const uint64_t leaf = ~(uint64_t)(PTAB_FANOUT - 1);
+	uint64_t done = UINT64_MAX;
+
+	for (unsigned n = 0; n < b->count; n++) {
+		struct fault *f = &b->fault[n];
+		int r;
+
+		if (f->todo != LOOK || (f->index & leaf) == done)
+			continue;
+		r = fault_add_nodes(b->pool, b->inode, f->index);
+		if (r < 0)
+			return r;
+		done = f->index >= INODE_DIRECT ? f->index & leaf : UINT64_MAX;
+	}
+	return 0;
+}
+
+/* Charge for the holes that are about to be filled; what does not fit is cut off. */
+static int charge(struct batch *b)
+{
+	bool force = (b->flags & FAULT_WRITEBACK) || b->again;
+
+	for (unsigned n = 0; n < b->count; n++) {
+		struct fault *f = &b->fault[n];
+
+		if (f->todo != LOOK || f->seen != SLOT_HOLE || f->charged)
+			continue;
+		if (!pool_charge(b->pool, 1, force)) {
+			b->count = n;
+			return n ? 0 : -ENOSPC;
+		}
+		f->charged = true;
+	}
+	return 0;
+}
+
+/* --- preparing, without a lock ------------------------------------------------------------------ */
+
+static int take_frame(struct batch *b, unsigned wanted, uint32_t *ret_frame)
+{
+	enum frames_urgency urgency = b->flags ? FRAMES_URGENT : FRAMES_ORDINARY;
+
+	if (!b->stashed) {
+		unsigned n = MIN(wanted, (unsigned)STASH);
+
+		if (frames_take(b->pool->frames, b->inode->record->domain, n, urgency, b->stash) ==
+		    FRAMES_FULL) {
+			n = 1;
+			if (frames_take(b->pool->frames, b->inode->record->domain, n, urgency,
+					b->stash) == FRAMES_FULL)
+				return -ENOSPC;
+		}
+		b->stashed = n;
+	}
+	*ret_frame = b->stash[--b->stashed];
+	return 0;
+}
+
+/* The content as a page of its own: of partial writes onto nothing, padded with zeroes. */
+static const uint8_t *whole_content(struct batch *b, struct fault *f)
+{
+	uint8_t *pad;
+
+	if (is_whole(f))
+		return f->data;
+	pad = b->pad[b->padded++ % 2];
+	memset(pad, 0, PAGE_BYTES);
+	memcpy(pad + f->from, f->data, f->len);
+	return pad;
+}
+
+static int prepare_frame(struct batch *b, struct fault *f, const uint8_t *page, unsigned wanted)
+{
+	int r = take_frame(b, wanted, &f->next);
+
+	if (r < 0)
+		return r;
+	memcpy(frames_data(b->pool->frames, f->next), page, PAGE_BYTES);
+	f->fresh = true;
+	return 0;
+}
+
+/* Zero, a frame that holds these bytes already, or a new one that others can find from now on. */
+static int prepare_digested(struct batch *b, struct fault *f, const uint8_t *page, unsigned wanted)
+{
+	uint16_t domain = b->inode->record->domain;
+	uint32_t tag, found;
+	int r;
+
+	if (page_is_zero(page)) {
+		f->next = SLOT_ZERO;
+		return 0;
+	}
+	tag = digest_tag(digest_page(b->pool->key, domain, page));
+	if (content_find(b->pool->content, tag, domain, page, 0, &f->next) == CONTENT_FOUND) {
+		f->merged = true;
+		return 0;
+	}
+	r = prepare_frame(b, f, page, wanted);
+	if (r < 0)
+		return r;
+	if (content_find(b->pool->content, tag, domain, page, f->next, &found) == CONTENT_FOUND) {
+		content_unpin(b->pool->content, f->next); /* somebody else wrote the same meanwhile */
+		f->next = found;
+		f->fresh = false;
+		f->merged = true;
+	}
+	return 0;
+}
+
+/* A part of a page that others see as well: a copy, with the part in it. */
+static int prepare_split(struct batch *b, struct fault *f)
+{
+	int r = prepare_frame(b, f, frames_data(b->pool->frames, f->source), 1);
+
+	if (r < 0)
+		return r;
+	memcpy((uint8_t *)frames_data(b->pool->frames, f->next) + f->from, f->data, f->len);
+	frames_mark_dirty(b->pool->frames, f->next);
+	f->must_match = true;
+	return 0;
+}
+
+static int prepare_one(struct batch *b, struct fault *f, unsigned wanted)
+{
+	int r;
+
+	f->next = SLOT_HOLE;
+	f->fresh = f->merged = f->must_match = false;
+	if (f->source) {
+		r = prepare_split(b, f);
+	} else if (f->in_place || (!is_whole(f) && slot_is_frame(f->seen))) {
+		f->in_place = true;
+		r = 0;
+	} else {
+		const uint8_t *page = whole_content(b, f);
+
+		f->must_match = !is_whole(f);
+		if (!f->undigested && !f->no_merge) {
+			r = prepare_digested(b, f, page, wanted);
+		} else {
+			r = prepare_frame(b, f, page, wanted);
+			if (!r)
+				frames_mark_dirty(b->pool->frames, f->next);
+		}
+	}
+	if (!r)
+		f->todo = PUBLISH;
+	return r;
+}
+
+static int prepare(struct batch *b)
+{
+	for (unsigned n = 0; n < b->count; n++) {
+		struct fault *f = &b->fault[n];
+		int r;
+
+		if (f->todo != LOOK)
+			continue;
+		r = prepare_one(b, f, b->count - n);
+		if (r < 0) {
+			if (b->flags & FAULT_WRITEBACK)
+				return r; /* waits for memory; what is prepared stays so */
+			b->count = n;
+			return n ? 0 : r;
+		}
+	}
+	return 0;
+}
+
+/* --- publishing, under the map lock and the page lock --------------------------------------------- */
+
+static void unprepare(struct batch *b, struct fault *f)
+{
+	if (slot_is_frame(f->next))
+		content_unpin(b->pool->content, f->next);
+	if (f->source)
+		content_unpin(b->pool->content, f->source);
+	f->next = SLOT_HOLE;
+	f->source = 0;
+}
+
+static void look_again(struct batch *b, struct fault *f)
+{
+	unprepare(b, f);
+	f->todo = LOOK;
+}
+
+static bool own(struct batch *b, uint32_t frame)
+{
+	struct frames *frames = b->pool->frames;
+
+	return frames_own(frames, frame) ||
+	       (frames_look(frames, frame).indexed && content_withdraw(b->pool->content, frame) &&
+		frames_own(frames, frame));
+}
+
+static void publish_in_place(struct batch *b, struct fault *f, uint32_t old)
+{
+	struct frames *frames = b->pool->frames;
+
+	if (old != f->seen) {
+		f->todo = LOOK;
+		return;
+	}
+	if (!own(b, old)) {
+		f->not_alone = true;
+		f->todo = LOOK;
+		if (!is_whole(f) && frames_pin(frames, old))
+			f->source = old;
+		return;
+	}
+	memcpy((uint8_t *)frames_data(frames, old) + f->from, f->data, f->len);
+	frames_mark_dirty(frames, old);
+	pool_count(b->pool, ATTR_fault_reuses, 1);
+	if (is_whole(f))
+		pool_count(b->pool, ATTR_fault_undigested, b->digest);
+	f->todo = DONE;
+}
+
+static void count_swing(struct batch *b, const struct fault *f, uint32_t old)
+{
+	if (f->next == SLOT_ZERO)
+		pool_count(b->pool, ATTR_fault_zeroed, 1);
+	if (f->merged)
+		pool_count(b->pool, ATTR_fault_merged, 1);
+	if (slot_is_frame(old) && frames_look(b->pool->frames, old).refs > 1)
+		pool_count(b->pool, ATTR_fault_cow_breaks, 1);
+}
+
+static void publish_swing(struct batch *b, struct fault *f, _Atomic uint32_t *slot, uint32_t old)
+{
+	struct frames *frames = b->pool->frames;
+	struct frame_info was = { 0 };
+
+	if ((f->must_match && old != (f->source ? f->source : f->seen)) ||
+	    (old == SLOT_HOLE && !f->charged)) {
+		look_again(b, f);
+		return;
+	}
+	if (slot_is_frame(f->next) && f->next != old) {
+		if (!frames_ref(frames, f->next)) {
+			f->no_merge = true; /* more slots than a frame can count */
+			look_again(b, f);
+			return;
+		}
+	}
+	if (slot_is_frame(old))
+		was = frames_look(frames, old);
+	if (f->fresh && was.refs == 1)
+		frames_set_rewrites(frames, f->next, was.rewrites + 1);
+	if (f->next != old) {
+		atomic_store_explicit(slot, f->next, memory_order_release);
+		pool_slot_changed(b->pool, b->inode, old, f->next);
+		count_swing(b, f, old);
+		f->charged &= old != SLOT_HOLE; /* the slot keeps what was charged */
+		if (slot_is_frame(old))
+			content_unref(b->pool->content, old);
+	}
+	unprepare(b, f);
+	f->todo = DONE;
+}
+
+static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
+{
+	struct inode *i = b->inode;
+	_Atomic uint32_t *slot = ptab_slot(i, b->pool->frames, f->index);
+
+	if ((b->flags & FAULT_WRITEBACK) && f->index >= size_pages) {
+		pool_count(b->pool, ATTR_fault_beyond_eof, 1);
+		unprepare(b, f);
+		f->todo = DONE;
+		return;
+	}
+	if (!slot) {
+		look_again(b, f);
+		return;
+	}
+	if (!pagelock_try(&b->pool->pagelocks, i->number, f->index, &f->wait)) {
+		if (!b->busy)
+			b->busy = f;
+		return;
+	}
+	if (f->in_place)
+		publish_in_place(b, f, *slot);
+	else
+		publish_swing(b, f, slot, *slot);
+	pagelock_drop(&b->pool->pagelocks, i->number, f->index);
+}
+
+static void publish(struct batch *b)
+{
+	struct inode *i = b->inode;
+	uint64_t size_pages = pages_of(inode_size(i));
+
+	b->busy = NULL;
+	rwlock_take_shared(&i->map);
+	for (unsigned n = 0; n < b->count; n++) {
+		struct fault *f = &b->fault[n];
+
+		if (f->todo != PUBLISH)
+			continue;
+		publish_one(b, f, size_pages);
+		if (f->in_place) { /* a page was copied: let who waits for the lock have it (F3) */
+			rwlock_drop_shared(&i->map);
+			size_pages = pages_of(inode_size(i));
+			rwlock_take_shared(&i->map);
+		}
+	}
+	rwlock_drop_shared(&i->map);
+}
+
+/* --- waiting ---------------------------------------------------------------------------------- */
+
+/* Pass on a ticket that was not needed.  Those before us in the queue may be waiting to enter the
+ * gate, so we must not be inside it meanwhile. */
+static void forfeit(struct pool *p, struct inode *i, uint64_t index, struct pagelock_wait *wait)
+{
+	if (!wait->has_ticket)
+		return;
+	pool_step_out(p);
+	pagelock_forfeit(&p->pagelocks, i->number, index, wait);
+	pool_step_in(p);
+}
+
+static void wait_for_page(struct batch *b)
+{
+	struct fault *busy = b->busy;
+
+	pool_step_out(b->pool);
+	pagelock_wait(&b->pool->pagelocks, b->inode->number, busy->index, &busy->wait);
+	pool_step_in(b->pool);
+	if (b->inode->seq == b->seq) {
+		pool_count(b->pool, ATTR_fault_retries_resumed, 1);
+		return;
+	}
+	pool_count(b->pool, ATTR_fault_retries_restarted, 1);
+	for (unsigned n = 0; n < b->count; n++)
+		if (b->fault[n].todo == PUBLISH)
+			look_again(b, &b->fault[n]);
+}
+
+static void wait_for_memory(struct batch *b)
+{
+	const struct timespec t = { .tv_nsec = MEMORY_WAIT_NS };
+
+	for (unsigned n = 0; n < b->count; n++)
+		forfeit(b->pool, b->inode, b->fault[n].index, &b->fault[n].wait);
+	pool_count(b->pool, ATTR_fault_memory_waits, 1);
+	pool_step_out(b->pool);
+	nanosleep(&t, NULL);
+	pool_step_in(b->pool);
+}
+
+static bool unfinished(const struct batch *b)
+{
+	for (unsigned n = 0; n < b->count; n++)
+		if (b->fault[n].todo != DONE)
+			return true;
+	return false;
+}
+
+static int run(struct batch *b)
+{
+	do {
+		int r = look(b) ? add_missing_nodes(b) : 0;
+
+		if (!r)
+			r = charge(b);
+		if (!r)
+			r = prepare(b);
+		if (r < 0 && !(b->flags & FAULT_WRITEBACK))
+			return r;
+		publish(b);
+		if (b->busy)
+			wait_for_page(b);
+		else if (r < 0)
+			wait_for_memory(b);
+		b->again = true;
+	} while (unfinished(b));
+	return 0;
+}
+
+/* --- the calls -------------------------------------------------------------------------------- */
+
+static unsigned split_into_pages(struct batch *b, uint64_t offset, const uint8_t *data, size_t len)
+{
+	unsigned n = 0;
+
+	while (len) {
+		struct fault *f = &b->fault[n++];
+		unsigned from = offset & (PAGE_BYTES - 1);
+		size_t here = MIN(len, (size_t)(PAGE_BYTES - from));
+
+		*f = (struct fault){ .index = offset >> PAGE_SHIFT, .data = data,
+				     .from = (uint16_t)from, .len = (uint16_t)here };
+		offset += here;
+		data += here;
+		len -= here;
+	}
+	return n;
+}
+
+static void finish(struct batch *b, unsigned all)
+{
+	unsigned charged = 0;
+
+	for (unsigned n = 0; n < all; n++) {
+		struct fault *f = &b->fault[n];
+
+		unprepare(b, f);
+		forfeit(b->pool, b->inode, f->index, &f->wait);
+		charged += f->charged;
+	}
+	while (b->stashed)
+		content_unpin(b->pool->content, b->stash[--b->stashed]);
+	if (charged)
+		pool_uncharge(b->pool, charged);
+}
+
+int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *data, size_t len,
+		unsigned flags, size_t *ret_written)
+{
+	struct batch b;
+	unsigned all;
+	int r;
+
+	ASSERT(len && len <= (size_t)BATCH_PAGES << PAGE_SHIFT);
+	b.pool = p;
+	b.inode = i;
+	b.flags = flags;
+	b.digest = pool_setting(p, ATTR_run) == 1 && pool_setting(p, ATTR_merge_on_write);
+	b.again = false;
+	b.stashed = b.padded = 0;
+	all = b.count = split_into_pages(&b, offset, data, len);
+	r = run(&b);
+	finish(&b, all);
+	pool_changed(p);
+	if (r < 0)
+		return r;
+	*ret_written = b.count == all ? len :
+					((uint64_t)b.fault[b.count].index << PAGE_SHIFT) - offset;
+	return 0;
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+enum read_r { READ_DONE, READ_HOLE, READ_BUSY };
+
+static enum read_r read_one(struct pool *p, struct inode *i, uint64_t index,
+			    struct pagelock_wait *wait, uint32_t *ret_frame)
+{
+	_Atomic uint32_t *slot = ptab_slot(i, p->frames, index);
+	enum read_r r = READ_DONE;
+	uint32_t frame;
+
+	*ret_frame = 0;
+	if (!slot || *slot == SLOT_HOLE)
+		return READ_HOLE;
+	if (!pagelock_try(&p->pagelocks, i->number, index, wait))
+		return READ_BUSY;
+	frame = *slot;
+	if (slot_is_frame(frame)) {
+		if (frames_pin(p->frames, frame))
+			*ret_frame = frame;
+		else
+			r = READ_BUSY; /* more readers than can be counted: they go away soon */
+	}
+	pagelock_drop(&p->pagelocks, i->number, index);
+	return r;
+}
+
+/* A hole that is read while nobody can store into it costs nothing, but is remembered: OPEN must not
+ * let a later writer keep that page of zeroes in the cache. */
+static bool must_reserve(struct inode *i, uint64_t size_pages, uint64_t index)
+{
+	if (!i->record->stores && !(i->record->flags & INODE_HOLES_SERVED))
+		atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
+	return i->record->stores && index < size_pages;
+}
+
+/* As many as go without a wait; *ret_count of them. */
+static enum read_r read_some(struct pool *p, struct inode *i, uint64_t index, unsigned count,
+			     struct pagelock_wait *wait, uint32_t *ret_frame, unsigned *ret_count)
+{
+	uint64_t size_pages = pages_of(inode_size(i));
+	enum read_r r = READ_DONE;
+	unsigned n = 0;
+
+	rwlock_take_shared(&i->map);
+	while (n < count) {
+		r = read_one(p, i, index + n, wait, &ret_frame[n]);
+		if (r == READ_HOLE && !must_reserve(i, size_pages, index + n))
+			r = READ_DONE;
+		if (r != READ_DONE)
+			break;
+		n++;
+		if (wait->has_ticket)
+			break; /* not needed after all: it has to be passed on first */
+	}
+	rwlock_drop_shared(&i->map);
+	*ret_count = n;
+	return r;
+}
+
+int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count, uint32_t *ret_frame)
+{
+	struct pagelock_wait wait = { 0 };
+	unsigned n = 0;
+	int r = 0;
+
+	while (n < count && !r) {
+		uint32_t seq = i->seq;
+		uint64_t waited_for = index + n;
+		unsigned some;
+		enum read_r got = read_some(p, i, index + n, count - n, &wait, ret_frame + n, &some);
+
+		n += some;
+		if (got != READ_BUSY)
+			forfeit(p, i, waited_for, &wait);
+		if (got == READ_HOLE)
+			r = range_reserve(p, i, index + n, count - n, SLOT_LENT);
+		if (got != READ_BUSY)
+			continue;
+		pool_step_out(p);
+		pagelock_wait(&p->pagelocks, i->number, index + n, &wait);
+		pool_step_in(p);
+		pool_count(p, i->seq == seq ? ATTR_fault_retries_resumed :
+					      ATTR_fault_retries_restarted, 1);
+	}
+	for (unsigned k = 0; r < 0 && k < n; k++)
+		if (ret_frame[k])
+			content_unpin(p->content, ret_frame[k]);
+	return r;
+}

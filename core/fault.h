@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/fault.h - what reading or writing pages of a file means.
+ *
+ * Owns     nothing that outlives a call; read: the pins it hands out.
+ * Keeps    F1 a slot is swung only to a frame whose content is complete.
+ *          F2 the old reference is put after the swing, never before.
+ *          F3 nobody sleeps, takes memory, digests or compares under a map lock; what is copied there is
+ *             the one page written in place.
+ *          F4 a split goes towards the writer, away from whoever looks at the old frame.
+ * Threads  called inside the gate with no lock; leaves the gate while it waits.
+ * Fails    -ENOSPC: the size of the mount, or memory, has run out.
+ */
+#pragma once
+
+#include "pool.h"
+
+enum fault_flag {
+	FAULT_WRITEBACK = 1 << 0, /* never refused for the limit, never extends, waits for memory */
+	FAULT_URGENT = 1 << 1,    /* may use the reserve of frames (truncation) */
+};
+
+/* Write `len` bytes at `offset`: at most BATCH_PAGES whole pages and one partial at each end.  The size is
+ * not touched: for a writeback what lies beyond it is dropped; else the caller extends it after.
+ * *ret_written is short where the limit was reached; 0 bytes are an error instead. */
+int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *data, size_t len,
+		unsigned flags, size_t *ret_written) must_check;
+
+/* Look up `count` slots from `index`, pinning their frames: ret_frame[n] is a pinned frame, or 0 for
+ * zeroes.  Holes are reserved first if somebody may store into the file. */
+int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count,
+	       uint32_t *ret_frame) must_check;
+
+/* See to it that `index` has a slot; takes no map lock shared for long.  If others take the node away
+ * again, the caller finds out when it looks. */
+int fault_add_nodes(struct pool *p, struct inode *i, uint64_t index) must_check;

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/frames.h - frames: places for a page, counted by the slots that refer to them.
+ *
+ * Owns     every frame of the frame memfd, its word (counts and flags) and its tag.
+ * Keeps    S1 a frame is written in place only by whoever frames_own() said yes to, under the page lock
+ *             of its one slot: one reference, no pin, not in the content index.
+ *          S2 a frame is free exactly when nobody refers to it, pins it, or finds it in the index.
+ *          S3 a page of a file is in exactly one of the page counters, by what its frame's word says;
+ *             whoever changes the word moves the counters, inside the gate.
+ * Threads  words change by compare-and-swap; the free lists are under FRAMES.  Taking frames
+ *          may ask the system for memory: not under a map lock.
+ * Fails    FRAMES_FULL: no memory left.  FRAMES_IDLE: see content.h, which most callers use instead.
+ *
+ * A reference is a slot.  A pin is somebody looking: a read reply, a candidate being compared, a new
+ * frame on its way into a slot.  Frame numbers below FRAMES_FIRST are never frames: slots use them.
+ */
+#pragma once
+
+#include "arena.h"
+#include "attrs.h"
+#include "room.h"
+
+enum { FRAMES_FIRST = 8, FRAMES_REFS_MAX = (1 << 26) - 1, FRAMES_REWRITES_MAX = 3 };
+
+struct frames;
+enum frames_r { FRAMES_OK, FRAMES_FULL, FRAMES_IDLE };
+
+struct frame_info {
+	unsigned refs, pins;
+	uint16_t domain;
+	bool indexed;      /* in the content index */
+	bool dirty;        /* stored into since the scanner last looked */
+	bool table;        /* holds a node of a page table */
+	bool free;
+	unsigned rewrites; /* whole-page writes since it was last found quiet, up to REWRITES_MAX */
+	uint32_t tag;
+};
+
+int frames_new(struct arena *arena, struct room *room, struct counters *counters,
+	       struct frames **ret) must_check;
+void frames_free(struct frames *f);
+
+void *frames_data(const struct frames *f, uint32_t frame);
+
+/* Who may take the last warm frames. */
+enum frames_urgency {
+	FRAMES_ORDINARY,
+	FRAMES_URGENT, /* a writeback or a truncation: may use up the reserve */
+};
+
+/* Take `n` frames (<= BATCH_PAGES), all or none, each pinned once, without references, its content
+ * undefined.  Give them to a slot, or back by content_unpin(). */
+int frames_take(struct frames *f, uint16_t domain, unsigned n, enum frames_urgency urgency,
+		uint32_t *ret_frame) must_check;
+
+/* Frames that hold page tables: zeroed; given back by frames_put_table(). */
+int frames_take_table(struct frames *f, unsigned n, uint32_t *ret_frame) must_check;
+void frames_put_table(struct frames *f, uint32_t frame);
+
+struct frame_info frames_look(const struct frames *f, uint32_t frame);
+
+/* For those who know that it cannot go away meanwhile: it is in a slot whose page lock or exclusive map
+ * lock they hold, in the index under its shard's lock, or pinned already.  False: too many. */
+bool frames_pin(struct frames *f, uint32_t frame);
+bool frames_ref(struct frames *f, uint32_t frame);
+
+/* Take back. FRAMES_IDLE: the last is gone, but the index still finds it: content_evict() it. */
+enum frames_r frames_unpin(struct frames *f, uint32_t frame);
+enum frames_r frames_unref(struct frames *f, uint32_t frame);
+
+/* S1, but for the index: one reference, no pin, not indexed. */
+bool frames_own(const struct frames *f, uint32_t frame);
+
+/* The owner stored into it (in place), or it was filled without being digested. */
+void frames_mark_dirty(struct frames *f, uint32_t frame);
+bool frames_clear_dirty(struct frames *f, uint32_t frame); /* was it? */
+void frames_set_rewrites(struct frames *f, uint32_t frame, unsigned rewrites);
+
+/* For content.c, under the shard's lock: set or clear `indexed`.  Clearing with `only_idle` or
+ * `only_owner` succeeds only in that state; a frame cleared when idle has become free. */
+enum frames_unindex { FRAMES_UNINDEX_IDLE, FRAMES_UNINDEX_OWNED, FRAMES_UNINDEX_ALWAYS };
+void frames_set_indexed(struct frames *f, uint32_t frame, uint32_t tag);
+bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex when);
+
+/* Give warm free frames beyond the reserve back to the system.  True if there was anything. */
+bool frames_reclaim(struct frames *f);
+/* Called without locks when enough was freed that frames_reclaim() has something to do. */
+void frames_on_surplus(struct frames *f, void (*call)(void *arg), void *arg);
+
+/* One above the highest frame ever used; figures for the attribute table. */
+uint32_t frames_end(const struct frames *f);
+uint64_t frames_used(const struct frames *f);
+uint64_t frames_tables(const struct frames *f);
+uint64_t frames_warm(const struct frames *f);
+uint64_t frames_metadata_bytes(const struct frames *f);
+
+/* Taking over memfds that hold a file system: before threads start, adopt each slot's reference (or
+ * each table node once), then frames_adopt_end() puts all others on the free list. */
+int frames_adopt(struct frames *f, uint32_t frame, uint16_t domain, bool table) must_check;
+void frames_adopt_end(struct frames *f);

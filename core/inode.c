@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/inode.c - a table that a dead process leaves readable.
+ *
+ *   FREE -> USED   attributes first, then `used`      [itable_new]
+ *   USED -> DYING  nobody knows it any more           [inode_bury]
+ *   DYING -> FREE  `used` first, then the generation  [itable_free]
+ *
+ * Attributes are two words or more, so there are two sets: a change fills the one that does not
+ * count and then flips `live`.  Whoever dies in between has changed nothing, and nothing has to be
+ * finished or undone.
+ *
+ * Locks and other things that mean something only to a running process are not in the memfd but in
+ * struct inode, made in chunks when a record is first used.
+ */
+#include "inode.h"
+
+#include <string.h>
+#include <sys/random.h>
+
+#include "failpoint.h"
+#include "log.h"
+
+enum {
+	MAGIC_FORMAT = 1,
+	CHUNK_BITS = 8,
+	CHUNK = 1 << CHUNK_BITS, /* records that get memory and locks together */
+};
+#define MAGIC UINT64_C(0x736f6e692d6d736b) /* "ksm-inos" */
+
+#define FIRST_OFFSET ((sizeof(struct inode_header) + 4095) / 4096 * 4096)
+
+struct itable {
+	struct arena arena;
+	struct room *room;
+	uint64_t max; /* inodes that may be used; record numbers are 1..max */
+	struct lock lock;
+	uint64_t *used_bits GUARDED_BY(lock);
+	uint32_t lowest GUARDED_BY(lock); /* no free record below */
+	atomic_uint_fast64_t used;
+	atomic_uint chunks;
+	_Atomic(struct inode *) chunk[]; /* struct inode[CHUNK] each */
+};
+
+static struct inode_record *record_at(struct itable *t, uint32_t number)
+{
+	return (struct inode_record *)(t->arena.base + FIRST_OFFSET) + number;
+}
+
+struct inode_header *itable_header(struct itable *t)
+{
+	return (struct inode_header *)t->arena.base;
+}
+
+static int format(struct itable *t)
+{
+	struct inode_header *h = itable_header(t);
+	int r;
+
+	r = arena_populate(&t->arena, 0, FIRST_OFFSET);
+	if (r < 0)
+		return r;
+	r = digest_key_draw(&h->key);
+	if (r < 0)
+		return r;
+	if (getrandom(&h->names_secret, sizeof(h->names_secret), 0) != sizeof(h->names_secret))
+		return -EIO;
+	settings_reset(&h->settings);
+	h->format = MAGIC_FORMAT;
+	h->record_bytes = sizeof(struct inode_record);
+	h->records = 1;
+	h->magic = MAGIC;
+	return 0;
+}
+
+/* A chunk of struct inode, for records that are about to be used or were found used. */
+static int chunk_add(struct itable *t)
+{
+	unsigned n = t->chunks;
+	struct inode *inode = mem_alloc(CHUNK, sizeof(*inode));
+
+	if (!inode)
+		return -ENOMEM;
+	for (unsigned i = 0; i < CHUNK; i++) {
+		inode[i].number = (n << CHUNK_BITS) + i;
+		inode[i].record = record_at(t, inode[i].number);
+		rwlock_init(&inode[i].map, RANK_MAP);
+		lock_init(&inode[i].attr, RANK_ATTR);
+	}
+	t->chunk[n] = inode;
+	atomic_store(&t->chunks, n + 1);
+	return 0;
+}
+
+static struct inode *inode_at(struct itable *t, uint32_t number)
+{
+	return &t->chunk[number >> CHUNK_BITS][number & (CHUNK - 1)];
+}
+
+/* Make place for one more chunk of records. */
+static int extend(struct itable *t)
+{
+	size_t from = FIRST_OFFSET + ((size_t)t->chunks << CHUNK_BITS) * sizeof(struct inode_record);
+	size_t to = from + CHUNK * sizeof(struct inode_record);
+	int r;
+
+	from &= ~(size_t)(PAGE_BYTES - 1);
+	to = pages_of(to) << PAGE_SHIFT;
+	r = room_take(t->room, to - from);
+	if (r < 0)
+		return r;
+	r = arena_populate(&t->arena, from, to - from);
+	if (r < 0)
+		return r;
+	return chunk_add(t);
+}
+
+/* The records of a file system that is gone on with. */
+static int adopt(struct itable *t)
+{
+	struct inode_header *h = itable_header(t);
+
+	if (h->magic != MAGIC || h->format != MAGIC_FORMAT ||
+	    h->record_bytes != sizeof(struct inode_record) || h->records > t->max + 1)
+		return -EUCLEAN;
+	while ((uint64_t)t->chunks << CHUNK_BITS < h->records) {
+		int r = chunk_add(t);
+
+		if (r < 0)
+			return r;
+	}
+	for (uint32_t i = 1; i < h->records; i++) {
+		if (!record_at(t, i)->used)
+			continue;
+		t->used_bits[i / 64] |= UINT64_C(1) << (i % 64);
+		t->used++;
+	}
+	return 0;
+}
+
+int itable_open(int fd, struct room *room, uint64_t max, bool copy, struct itable **ret,
+		bool *ret_empty)
+{
+	uint64_t chunks = (max >> CHUNK_BITS) + 1;
+	struct itable *t;
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	t = mem_alloc(1, sizeof(*t) + chunks * sizeof(t->chunk[0]));
+	if (!t)
+		return -ENOMEM;
+	t->room = room;
+	t->max = max;
+	t->lowest = 1;
+	lock_init(&t->lock, RANK_ITABLE);
+	t->used_bits = mem_alloc(max / 64 + 1, sizeof(uint64_t));
+	r = !t->used_bits ? -ENOMEM :
+			    arena_open(fd,
+				       pages_of(FIRST_OFFSET + (chunks << CHUNK_BITS) *
+								       sizeof(struct inode_record))
+					       << PAGE_SHIFT,
+				       copy, &t->arena);
+	*ret_empty = !st.st_size;
+	if (!r)
+		r = st.st_size ? adopt(t) : format(t);
+	if (r < 0) {
+		itable_close(t);
+		return r;
+	}
+	*ret = t;
+	return 0;
+}
+
+void itable_close(struct itable *t)
+{
+	if (!t)
+		return;
+	for (unsigned n = 0; n < t->chunks; n++) {
+		for (unsigned i = 0; i < CHUNK; i++) {
+			rwlock_fini(&t->chunk[n][i].map);
+			lock_fini(&t->chunk[n][i].attr);
+		}
+		mem_free(t->chunk[n]);
+	}
+	lock_fini(&t->lock);
+	mem_free(t->used_bits);
+	arena_close(&t->arena);
+	mem_free(t);
+}
+
+/* Claim the lowest free number; 0 when the table is full. */
+static uint32_t claim(struct itable *t)
+{
+	uint32_t found = 0;
+
+	lock_take(&t->lock);
+	for (uint64_t w = t->lowest / 64; !found && w <= t->max / 64; w++) {
+		uint64_t free = ~t->used_bits[w];
+
+		if (w == 0)
+			free &= ~UINT64_C(1); /* number 0 is nobody's */
+		if (free && w * 64 + (unsigned)__builtin_ctzll(free) <= t->max)
+			found = w * 64 + (unsigned)__builtin_ctzll(free);
+	}
+	if (found) {
+		t->used_bits[found / 64] |= UINT64_C(1) << (found % 64);
+		t->lowest = found;
+		t->used++;
+	}
+	lock_drop(&t->lock);
+	return found;
+}
+
+static void unclaim(struct itable *t, uint32_t number)
+{
+	lock_take(&t->lock);
+	t->used_bits[number / 64] &= ~(UINT64_C(1) << (number % 64));
+	t->lowest = MIN(t->lowest, number);
+	t->used--;
+	lock_drop(&t->lock);
+}
+
+int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain, struct inode **ret)
+{
+	struct inode_header *h = itable_header(t);
+	uint32_t number = claim(t);
+	struct inode_record *record;
+	int r = 0;
+
+	if (!number)
+		return -ENOSPC;
+	/* Inodes are made under NAMES, one at a time: nobody else adds chunks. */
+	while (!r && t->chunks <= number >> CHUNK_BITS)
+		r = extend(t);
+	if (r < 0) {
+		unclaim(t, number);
+		return r;
+	}
+	record = record_at(t, number);
+	*ret = inode_at(t, number);
+	*inode_attr_begin(*ret) = *attr;
+	inode_attr_end(*ret);
+	record->flags = 0;
+	record->lookups = 0;
+	record->opens = record->stores = 0;
+	record->root = 0;
+	record->slots = 0;
+	record->domain = domain;
+	record->tenant = 0;
+	for (unsigned i = 0; i < INODE_DIRECT; i++)
+		record->direct[i] = 0;
+	if (number >= h->records)
+		h->records = number + 1;
+	record->used = INODE_USED;
+	return 0;
+}
+
+void itable_free(struct itable *t, struct inode *inode)
+{
+	struct inode_record *record = inode->record;
+
+	record->used = INODE_FREE;
+	/* The highest generation is not ours: whoever is above us numbers his own things with it. */
+	record->generation = record->generation + 1 == UINT32_MAX ? 1 : record->generation + 1;
+	unclaim(t, inode->number);
+}
+
+struct inode *itable_get(struct itable *t, uint64_t ino)
+{
+	uint32_t number = (uint32_t)ino;
+	struct inode *inode;
+
+	if (!number || number >> CHUNK_BITS >= t->chunks)
+		return NULL;
+	inode = inode_at(t, number);
+	return inode_is_live(inode, ino) ? inode : NULL;
+}
+
+struct inode *itable_next(struct itable *t, uint32_t *number)
+{
+	uint64_t end = itable_header(t)->records;
+
+	for (uint32_t n = MAX(*number, 1u); n < end; n++) {
+		if (n >> CHUNK_BITS < t->chunks && inode_at(t, n)->record->used) {
+			*number = n + 1;
+			return inode_at(t, n);
+		}
+	}
+	return NULL;
+}
+
+uint64_t itable_used(const struct itable *t)
+{
+	return t->used;
+}
+
+uint64_t itable_max(const struct itable *t)
+{
+	return t->max;
+}
+
+uint64_t itable_bytes(const struct itable *t)
+{
+	return ((uint64_t)t->chunks << CHUNK_BITS) *
+		       (sizeof(struct inode) + sizeof(struct inode_record)) +
+	       t->max / 8;
+}
+
+bool inode_remember(struct inode *i, uint64_t ino)
+{
+	bool live;
+
+	lock_take(&i->attr);
+	live = inode_is_live(i, ino);
+	if (live)
+		i->record->lookups++;
+	lock_drop(&i->attr);
+	return live;
+}
+
+bool inode_bury(struct inode *i)
+{
+	struct inode_record *record = i->record;
+	bool dead;
+
+	lock_take(&i->attr);
+	dead = record->used == INODE_USED && !record->lookups && !record->opens &&
+	       !record->attr[record->live].nlink;
+	if (dead)
+		record->used = INODE_DYING;
+	lock_drop(&i->attr);
+	return dead;
+}
+
+struct inode_attr inode_attr_get(struct inode *i)
+{
+	struct inode_attr attr;
+
+	lock_take(&i->attr);
+	attr = i->record->attr[i->record->live];
+	lock_drop(&i->attr);
+	return attr;
+}
+
+struct inode_attr *inode_attr_begin(struct inode *i) UNCHECKED_LOCKS
+{
+	uint32_t live;
+
+	lock_take(&i->attr);
+	live = i->record->live;
+	i->record->attr[!live] = i->record->attr[live];
+	return &i->record->attr[!live];
+}
+
+void inode_attr_end(struct inode *i) UNCHECKED_LOCKS
+{
+	i->record->live = !i->record->live;
+	lock_drop(&i->attr);
+}
+
+uint64_t inode_size(struct inode *i)
+{
+	return inode_attr_get(i).size;
+}
+
+void inode_stat(struct inode *i, struct stat *ret)
+{
+	struct inode_attr a = inode_attr_get(i);
+
+	*ret = (struct stat){
+		.st_ino = inode_ino(i),
+		.st_mode = a.mode,
+		.st_nlink = a.nlink,
+		.st_uid = a.uid,
+		.st_gid = a.gid,
+		.st_rdev = a.rdev,
+		.st_size = (off_t)a.size,
+		.st_blksize = PAGE_BYTES,
+		.st_blocks = (blkcnt_t)(i->record->slots * (PAGE_BYTES / 512)),
+		.st_atim = { a.atime.sec, (long)a.atime.nsec },
+		.st_mtim = { a.mtime.sec, (long)a.mtime.nsec },
+		.st_ctim = { a.ctime.sec, (long)a.ctime.nsec },
+	};
+}
+
+void inode_stamp(struct inode_attr *attr, unsigned which)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (which & INODE_ATIME)
+		attr->atime.sec = now.tv_sec, attr->atime.nsec = (uint64_t)now.tv_nsec;
+	if (which & INODE_MTIME)
+		attr->mtime.sec = now.tv_sec, attr->mtime.nsec = (uint64_t)now.tv_nsec;
+	if (which & INODE_CTIME)
+		attr->ctime.sec = now.tv_sec, attr->ctime.nsec = (uint64_t)now.tv_nsec;
+	if (which & INODE_BTIME)
+		attr->btime.sec = now.tv_sec, attr->btime.nsec = (uint64_t)now.tv_nsec;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/inode.h - inode records in the inode memfd, and the locks that go with them.
+ *
+ * Owns     the inode memfd: a header page (format, key, settings) and one record an inode.
+ * Keeps    T1 an inode number (generation << 32 | record) never recurs: a record is reused, lowest first,
+ *             with the next generation.
+ *          T2 the memfd is consistent at every instant: attributes are kept twice and change by one store
+ *             of `live`; everything else in a record is single atomic words.
+ *          T3 a record with neither name nor lookup nor open file is free, or about to be.
+ * Threads  takes ATTR (one inode's attributes) and ITABLE (which records are used) itself; `map` is for
+ *          ptab, fault and range.  struct inode is never moved or freed while the table is open.
+ * Fails    -ESTALE, -ENOSPC (nr_inodes), -ENOMEM; -EUCLEAN for a memfd that is none of ours.
+ */
+#pragma once
+
+#include <sys/stat.h>
+#include <time.h>
+
+#include "arena.h"
+#include "attrs.h"
+#include "digest.h"
+#include "lock.h"
+#include "room.h"
+
+enum { INODE_DIRECT = 8 };
+
+/* What stat(2) shows, less what is counted elsewhere. */
+struct inode_attr {
+	uint32_t mode, uid, gid, nlink;
+	uint64_t rdev;
+	uint64_t size; /* bytes */
+	uint64_t parent; /* of a directory */
+	struct {
+		int64_t sec;
+		uint64_t nsec;
+	} atime, mtime, ctime, btime;
+};
+
+enum inode_use { INODE_FREE, INODE_USED, INODE_DYING };
+
+enum inode_flag {
+	INODE_HOLES_SERVED = 1 << 0, /* holes were read while nobody could store into them */
+	INODE_LENT = 1 << 1,         /* holes were reserved by reads: given back at the last release */
+	INODE_MTIME_SET = 1 << 2,    /* somebody set mtime: pages stored before must not undo it */
+};
+
+struct inode_record {
+	_Atomic uint32_t used; /* enum inode_use; free: only generation means anything */
+	_Atomic uint32_t generation;
+	_Atomic uint32_t live; /* which attr counts */
+	_Atomic uint32_t flags;
+	struct inode_attr attr[2];
+	_Atomic uint64_t lookups;
+	_Atomic uint32_t opens;  /* all, and */
+	_Atomic uint32_t stores; /* those that can map it and store (O_RDWR) */
+	_Atomic uint64_t root;   /* page table: height << 32 | frame; height 0: the direct slots count */
+	_Atomic uint32_t direct[INODE_DIRECT];
+	_Atomic uint64_t slots;  /* slots that are not holes */
+	uint16_t domain, tenant; /* fixed at creation */
+} __attribute__((aligned(64)));
+
+/* The first page of the memfd. */
+struct inode_header {
+	uint64_t magic;
+	uint32_t format;
+	uint32_t record_bytes;
+	_Atomic uint64_t records; /* one above the highest ever used */
+	uint64_t names_secret;
+	struct digest_key key;
+	struct settings settings;
+};
+
+struct inode {
+	struct inode_record *record;
+	uint32_t number;
+	_Atomic uint32_t seq; /* grows when slots were taken away or moved under the exclusive map lock */
+	struct rwlock map;
+	struct lock attr;
+};
+
+struct itable;
+
+/* Map the memfd for at most `max` inodes; an empty one is formatted (*ret_empty).  `copy`: as arena.h. */
+int itable_open(int fd, struct room *room, uint64_t max, bool copy, struct itable **ret,
+		bool *ret_empty) must_check;
+void itable_close(struct itable *t);
+struct inode_header *itable_header(struct itable *t);
+
+/* A new record, used, with these attributes, no names and no lookups. */
+int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain, struct inode **ret) must_check;
+/* The record is free, its generation over.  It has no slots any more. */
+void itable_free(struct itable *t, struct inode *inode);
+
+/* NULL: no such inode (any more). */
+struct inode *itable_get(struct itable *t, uint64_t ino);
+/* The next used inode from record number `*number` on, which is moved behind it; NULL at the end. */
+struct inode *itable_next(struct itable *t, uint32_t *number);
+
+uint64_t itable_used(const struct itable *t);
+uint64_t itable_max(const struct itable *t);
+uint64_t itable_bytes(const struct itable *t);
+
+static inline uint64_t inode_ino(const struct inode *i)
+{
+	return (uint64_t)i->record->generation << 32 | i->number;
+}
+
+static inline bool inode_is_live(const struct inode *i, uint64_t ino)
+{
+	return i->record->used == INODE_USED && inode_ino(i) == ino;
+}
+
+/* One lookup more, if it still is inode `ino`. */
+bool inode_remember(struct inode *i, uint64_t ino) must_check;
+/* Whether nobody knows it any more: no name, no lookup, no open file.  True once: it is dying then, and the
+ * caller's to clear and free. */
+bool inode_bury(struct inode *i) must_check;
+
+/* A copy of the attributes. */
+struct inode_attr inode_attr_get(struct inode *i);
+
+/* Change attributes: begin gives a copy to change, end publishes it, all under ATTR. */
+struct inode_attr *inode_attr_begin(struct inode *i) ACQUIRES(i->attr);
+void inode_attr_end(struct inode *i) RELEASES(i->attr);
+
+uint64_t inode_size(struct inode *i); 
+void inode_stat(struct inode *i, struct stat *ret);
+
+/* Stamp with the time of now, as the kernel's current_time(): coarse. */
+enum inode_stamp { INODE_ATIME = 1, INODE_MTIME = 2, INODE_CTIME = 4, INODE_BTIME = 8 };
+void inode_stamp(struct inode_attr *attr, unsigned which);

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/keeper.c - two wishes and a semaphore.
+ *
+ * A wish is a flag; whoever sets it first posts the semaphore, which needs no lock and so may be done under
+ * any.  The keeper lets a second pass, so that what is freed and taken again at once never leaves,
+ * and does what is wished for.
+ */
+#include "keeper.h"
+
+#include <semaphore.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "failpoint.h"
+#include "lock.h"
+
+enum { DELAY_MS = 700, INDEX_SHARE = 20, KEEPER_NICE = 5 };
+
+struct keeper {
+	struct keeper_jobs jobs;
+	pthread_t thread;
+	bool started;
+	sem_t wishes;
+	atomic_bool surplus, change, stop, busy;
+	int64_t index_not_before; /* ms */
+};
+
+int keeper_new(const struct keeper_jobs *jobs, struct keeper **ret)
+{
+	struct keeper *k = mem_alloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	k->jobs = *jobs;
+	sem_init(&k->wishes, 0, 0);
+	*ret = k;
+	return 0;
+}
+
+static void wish(struct keeper *k, atomic_bool *flag)
+{
+	if (!atomic_exchange(flag, true))
+		sem_post(&k->wishes);
+}
+
+void keeper_surplus(struct keeper *k)
+{
+	wish(k, &k->surplus);
+}
+
+void keeper_change(struct keeper *k)
+{
+	if (!atomic_load_explicit(&k->change, memory_order_relaxed))
+		wish(k, &k->change);
+}
+
+bool keeper_is_idle(struct keeper *k)
+{
+	return !k->surplus && !k->change && !k->busy;
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* Let time pass, but not a request to stop. */
+static void pass_ms(struct keeper *k, int64_t ms)
+{
+	const struct timespec step = { .tv_nsec = 50 * 1000 * 1000 };
+
+	for (int64_t end = now_ms() + ms; !k->stop && now_ms() < end;)
+		nanosleep(&step, NULL);
+}
+
+static void index_job(struct keeper *k)
+{
+	int64_t before = now_ms(), took;
+
+	if (before < k->index_not_before)
+		return;
+	k->change = false;
+	k->jobs.index(k->jobs.arg);
+	took = now_ms() - before;
+	k->index_not_before = before + took * INDEX_SHARE;
+}
+
+static void *keep(void *arg)
+{
+	struct keeper *k = arg;
+
+	pthread_setname_np(pthread_self(), "ksmfs-keeper");
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), KEEPER_NICE);
+	while (!k->stop) {
+		while (sem_wait(&k->wishes) < 0)
+			;
+		k->busy = true;
+		do {
+			pass_ms(k, DELAY_MS);
+			if (!k->stop && atomic_exchange(&k->surplus, false))
+				while (!k->stop && k->jobs.reclaim(k->jobs.arg))
+					;
+			if (!k->stop && k->change)
+				index_job(k);
+		} while (!k->stop && (k->surplus || k->change));
+		k->busy = false;
+	}
+	return NULL;
+}
+
+int keeper_start(struct keeper *k)
+{
+	int r = pthread_create(&k->thread, NULL, keep, k);
+
+	k->started = !r;
+	return -r;
+}
+
+void keeper_free(struct keeper *k)
+{
+	if (!k)
+		return;
+	if (k->started) {
+		k->stop = true;
+		sem_post(&k->wishes);
+		pthread_join(k->thread, NULL);
+	}
+	sem_destroy(&k->wishes);
+	mem_free(k);
+}

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lock.h"
+
+/* Ranks this thread holds, as bits; ranks may be held twice (two MAP locks, a gate closed in all its
+ * halves), so each has a count. */
+static _Thread_local unsigned held;
+static _Thread_local unsigned char depth[LOCK_RANKS];
+
+void lock_rank_enter(enum lock_rank rank)
+{
+	unsigned inner = held >> (rank + 1);
+
+	ASSERT(inner == 0);                        /* nothing further down is held */
+	ASSERT(!depth[rank] || rank == RANK_MAP);  /* and of the same rank only maps, by number */
+	depth[rank]++;
+	held |= 1u << rank;
+}
+
+void lock_rank_leave(enum lock_rank rank)
+{
+	ASSERT(depth[rank] > 0);
+	if (--depth[rank] == 0)
+		held &= ~(1u << rank);
+}
+
+bool lock_rank_held(enum lock_rank rank)
+{
+	return held & (1u << rank);
+}
+
+void lock_assert_may_sleep(void)
+{
+	ASSERT((held >> RANK_MAP) == 0);
+}
+
+void lock_init(struct lock *l, enum lock_rank rank)
+{
+	pthread_mutex_init(&l->mutex, NULL);
+	l->rank = rank;
+}
+
+void lock_fini(struct lock *l)
+{
+	pthread_mutex_destroy(&l->mutex);
+}
+
+void lock_take(struct lock *l) UNCHECKED_LOCKS
+{
+	lock_rank_enter(l->rank);
+	pthread_mutex_lock(&l->mutex);
+}
+
+void lock_drop(struct lock *l) UNCHECKED_LOCKS
+{
+	pthread_mutex_unlock(&l->mutex);
+	lock_rank_leave(l->rank);
+}
+
+void lock_assert_held(const struct lock *l)
+{
+	ASSERT(lock_rank_held(l->rank));
+}
+
+void rwlock_init(struct rwlock *l, enum lock_rank rank)
+{
+	pthread_rwlockattr_t attr;
+
+	/* A truncate must not wait for as long as faults keep coming. */
+	pthread_rwlockattr_init(&attr);
+	pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&l->rwlock, &attr);
+	pthread_rwlockattr_destroy(&attr);
+	l->rank = rank;
+}
+
+void rwlock_fini(struct rwlock *l)
+{
+	pthread_rwlock_destroy(&l->rwlock);
+}
+
+void rwlock_take_shared(struct rwlock *l) UNCHECKED_LOCKS
+{
+	lock_rank_enter(l->rank);
+	pthread_rwlock_rdlock(&l->rwlock);
+}
+
+void rwlock_drop_shared(struct rwlock *l) UNCHECKED_LOCKS
+{
+	pthread_rwlock_unlock(&l->rwlock);
+	lock_rank_leave(l->rank);
+}
+
+void rwlock_take(struct rwlock *l) UNCHECKED_LOCKS
+{
+	lock_rank_enter(l->rank);
+	pthread_rwlock_wrlock(&l->rwlock);
+}
+
+void rwlock_drop(struct rwlock *l) UNCHECKED_LOCKS
+{
+	pthread_rwlock_unlock(&l->rwlock);
+	lock_rank_leave(l->rank);
+}
+
+void gate_init(struct gate *g)
+{
+	for (unsigned i = 0; i < THREAD_SLOTS; i++)
+		pthread_mutex_init(&g->half[i].mutex, NULL);
+}
+
+void gate_fini(struct gate *g)
+{
+	for (unsigned i = 0; i < THREAD_SLOTS; i++)
+		pthread_mutex_destroy(&g->half[i].mutex);
+}
+
+void gate_enter(struct gate *g)
+{
+	lock_rank_enter(RANK_VOLUME);
+	pthread_mutex_lock(&g->half[thread_slot()].mutex);
+}
+
+void gate_leave(struct gate *g)
+{
+	pthread_mutex_unlock(&g->half[thread_slot()].mutex);
+	lock_rank_leave(RANK_VOLUME);
+}
+
+void gate_close(struct gate *g)
+{
+	lock_rank_enter(RANK_VOLUME);
+	for (unsigned i = 0; i < THREAD_SLOTS; i++)
+		pthread_mutex_lock(&g->half[i].mutex);
+}
+
+void gate_open(struct gate *g)
+{
+	for (unsigned i = THREAD_SLOTS; i-- > 0;)
+		pthread_mutex_unlock(&g->half[i].mutex);
+	lock_rank_leave(RANK_VOLUME);
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/merge.c - from volatile to stable.
+ *
+ *   VOLATILE, dirty -> VOLATILE       first pass after a store: only the mark goes      [merge_page]
+ *   VOLATILE        -> UNSHARED       quiet for a pass, nobody has these bytes          [find_place]
+ *   VOLATILE        -> SHARED, ZERO   quiet for a pass, somebody has, or they are zero  [swing]
+ *
+ * The kernel's KSM compares checksums of two passes to know whether a page is quiet.  All stores come through
+ * fault.c here, so a bit set there says it exactly, and the page is digested once, when it pays.
+ *
+ * KSM write-protects a page while it compares.  Here the page is pinned under its page lock: whoever
+ * writes to it from then on splits, so its bytes stay.
+ */
+#include "merge.h"
+
+#include "ptab.h"
+
+/* Pin the slot's frame if it still is `frame`. */
+static bool pin_in_slot(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
+{
+	struct pagelock_wait wait = { 0 };
+	_Atomic uint32_t *slot;
+	bool pinned = false;
+
+	rwlock_take_shared(&i->map);
+	slot = ptab_slot(i, p->frames, index);
+	if (slot && pagelock_try(&p->pagelocks, i->number, index, &wait)) {
+		pinned = *slot == frame && frames_pin(p->frames, frame);
+		pagelock_drop(&p->pagelocks, i->number, index);
+	}
+	rwlock_drop_shared(&i->map);
+	return pinned;
+}
+
+/* Let the slot, if it still refers to `frame`, refer to `to` (pinned, or SLOT_ZERO). */
+static bool swing(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, uint32_t to)
+{
+	struct pagelock_wait wait = { 0 };
+	_Atomic uint32_t *slot;
+	bool swung = false;
+
+	rwlock_take_shared(&i->map);
+	slot = ptab_slot(i, p->frames, index);
+	if (slot && pagelock_try(&p->pagelocks, i->number, index, &wait)) {
+		swung = *slot == frame && (!slot_is_frame(to) || frames_ref(p->frames, to));
+		if (swung) {
+			atomic_store_explicit(slot, to, memory_order_release);
+			pool_slot_changed(p, i, frame, to);
+			content_unref(p->content, frame);
+		}
+		pagelock_drop(&p->pagelocks, i->number, index);
+	}
+	rwlock_drop_shared(&i->map);
+	return swung;
+}
+
+/* `frame` is pinned by us, in the slot, quiet, and not in the index. */
+static enum merge_r find_place(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
+{
+	const void *page = frames_data(p->frames, frame);
+	uint16_t domain = frames_look(p->frames, frame).domain;
+	enum merge_r r = MERGE_NOTHING;
+	uint32_t found;
+
+	if (page_is_zero(page))
+		return swing(p, i, index, frame, SLOT_ZERO) ? MERGE_ZEROED : MERGE_NOTHING;
+	switch (content_find(p->content, digest_tag(digest_page(p->key, domain, page)), domain,
+			     page, frame, &found)) {
+	case CONTENT_FOUND:
+		if (swing(p, i, index, frame, found))
+			r = MERGE_MERGED;
+		content_unpin(p->content, found);
+		return r;
+	case CONTENT_INSERTED:
+		frames_set_rewrites(p->frames, frame, 0);
+		return MERGE_INDEXED;
+	case CONTENT_ABSENT: /* no memory for its entry */
+		return MERGE_NOTHING;
+	}
+	return r;
+}
+
+enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
+{
+	struct frame_info info = frames_look(p->frames, frame);
+	enum merge_r r = MERGE_NOTHING;
+
+	if (info.free || info.table || info.refs != 1)
+		return MERGE_NOTHING;
+	if (info.indexed) { /* quiet for a pass: writes to it may be digested again */
+		if (info.rewrites && pin_in_slot(p, i, index, frame)) {
+			frames_set_rewrites(p->frames, frame, 0);
+			content_unpin(p->content, frame);
+		}
+		return MERGE_NOTHING;
+	}
+	if (!pin_in_slot(p, i, index, frame))
+		return MERGE_NOTHING;
+	info = frames_look(p->frames, frame);
+	if (frames_clear_dirty(p->frames, frame))
+		r = MERGE_VOLATILE;
+	else if (info.refs == 1 && !info.indexed)
+		r = find_place(p, i, index, frame);
+	content_unpin(p->content, frame);
+	return r;
+}

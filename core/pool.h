@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/pool.h - what every module above the store has at hand.
+ *
+ * Owns     nothing: it names what volume.c opened, and counts what `size` limits.
+ * Keeps    Z1 charged pages = slots that are not holes, plus what requests in flight have charged.
+ * Threads  the pointers never change; the charge is atomic.
+ * Fails    pool_charge(): false at the limit.
+ */
+#pragma once
+
+#include "attrs.h"
+#include "content.h"
+#include "inode.h"
+#include "pagelock.h"
+
+struct pool {
+	struct gate *gate;
+	struct frames *frames;
+	struct content *content;
+	struct itable *itable;
+	struct settings *settings;
+	struct counters *counters;
+	const struct digest_key *key;
+	struct pagelocks pagelocks;
+	_Atomic uint64_t charged;
+	_Atomic uint64_t size_pages;
+	_Atomic uint32_t waiting; /* faults outside the gate in the middle of their work */
+	void (*on_change)(void *arg); /* contents have changed: the scanner has something to do */
+	void *on_change_arg;
+};
+
+static inline uint64_t pool_setting(const struct pool *p, enum attr attr)
+{
+	return atomic_load_explicit(&p->settings->value[attr], memory_order_relaxed);
+}
+
+static inline void pool_count(struct pool *p, enum attr attr, int64_t n)
+{
+	counters_add(p->counters, attr, n);
+}
+
+/* Charge `n` pages; with `force` also beyond the limit (a writeback is never refused for it). */
+static inline bool pool_charge(struct pool *p, uint64_t n, bool force)
+{
+	uint64_t charged = atomic_load_explicit(&p->charged, memory_order_relaxed);
+
+	do {
+		if (!force && charged + n > atomic_load(&p->size_pages))
+			return false;
+	} while (!atomic_compare_exchange_weak(&p->charged, &charged, charged + n));
+	return true;
+}
+
+static inline void pool_uncharge(struct pool *p, uint64_t n)
+{
+	atomic_fetch_sub(&p->charged, n);
+}
+
+/* Slot of `i` went from `from` to `to`: everything counted of it but what its frame's word counts. */
+void pool_slot_changed(struct pool *p, struct inode *i, uint32_t from, uint32_t to);
+
+/* A fault has to wait: let others close the gate meanwhile. */
+static inline void pool_step_out(struct pool *p)
+{
+	atomic_fetch_add(&p->waiting, 1);
+	gate_leave(p->gate);
+}
+
+static inline void pool_step_in(struct pool *p)
+{
+	gate_enter(p->gate);
+	atomic_fetch_sub(&p->waiting, 1);
+}
+
+static inline void pool_changed(struct pool *p)
+{
+	if (p->on_change)
+		p->on_change(p->on_change_arg);
+}

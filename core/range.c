@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/range.c - the exclusive half of the map lock.
+ *
+ *   any -> HOLE               truncate, punch, the end of an inode   [clear_some]
+ *   HOLE -> RESERVED, LENT    fallocate, read of a hole              [reserve_some]
+ *   LENT -> HOLE              the last who could store has closed    [return_some]
+ *
+ * With the map lock exclusive no fault is inside, so page locks are not needed.  Batches are short,
+ * and references are put after the lock is dropped: freeing takes longer than unlinking.
+ */
+#include "range.h"
+
+#include "fault.h"
+
+enum { CLEAR_SLOTS = 512 };
+
+static void put_slot(struct pool *p, struct inode *i, uint32_t slot)
+{
+	pool_slot_changed(p, i, slot, SLOT_HOLE);
+	if (slot_is_frame(slot))
+		content_unref(p->content, slot);
+}
+
+/* One batch; false when there was nothing left. */
+static bool clear_some(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
+{
+	uint32_t slot[CLEAR_SLOTS], node[PTAB_SPARES];
+	unsigned nodes, n;
+
+	rwlock_take(&i->map);
+	n = ptab_clear(i, p->frames, from, end, slot, CLEAR_SLOTS, node, &nodes);
+	i->seq++;
+	rwlock_drop(&i->map);
+	for (unsigned k = 0; k < n; k++)
+		put_slot(p, i, slot[k]);
+	for (unsigned k = 0; k < nodes; k++)
+		frames_put_table(p->frames, node[k]);
+	if (n)
+		pool_uncharge(p, n);
+	return n || nodes;
+}
+
+void range_clear(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
+{
+	while (from < end && clear_some(p, i, from, end)) {
+		/* whoever wants a snapshot need not wait for all of it */
+		pool_step_out(p);
+		pool_step_in(p);
+	}
+}
+
+static bool reads_as_zero(struct pool *p, struct inode *i, uint64_t index)
+{
+	_Atomic uint32_t *slot;
+	bool zero;
+
+	rwlock_take_shared(&i->map);
+	slot = ptab_slot(i, p->frames, index);
+	zero = !slot || !slot_is_frame(*slot);
+	rwlock_drop_shared(&i->map);
+	return zero;
+}
+
+/* Zeroes into a part of one page, if it holds anything else. */
+static int zero_part(struct pool *p, struct inode *i, uint64_t offset, size_t len)
+{
+	static const uint8_t zeroes[PAGE_BYTES];
+	size_t written;
+
+	if (!len || reads_as_zero(p, i, offset >> PAGE_SHIFT))
+		return 0;
+	return fault_write(p, i, offset, zeroes, len, FAULT_URGENT, &written);
+}
+
+int range_zero(struct pool *p, struct inode *i, uint64_t offset, uint64_t len)
+{
+	uint64_t end = offset + len;
+	uint64_t first = pages_of(offset), last = end >> PAGE_SHIFT; /* whole pages between */
+	int r;
+
+	if (first > last) /* within one page */
+		return zero_part(p, i, offset, len);
+	r = zero_part(p, i, offset, (first << PAGE_SHIFT) - offset);
+	if (!r)
+		r = zero_part(p, i, last << PAGE_SHIFT, end - (last << PAGE_SHIFT));
+	if (!r)
+		range_clear(p, i, first, last);
+	return r;
+}
+
+/* Those from `at` on that share a leaf with it. */
+static uint64_t leaf_end(uint64_t at, uint64_t end)
+{
+	return MIN(end, (at | (PTAB_FANOUT - 1)) + 1);
+}
+
+static uint64_t count_holes(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
+{
+	uint64_t holes = end - from;
+
+	while (from < end) {
+		uint64_t stop = leaf_end(from, end);
+
+		rwlock_take_shared(&i->map);
+		while (ptab_next(i, p->frames, from, stop, &from)) {
+			holes--;
+			from++;
+		}
+		rwlock_drop_shared(&i->map);
+		from = stop;
+	}
+	return holes;
+}
+
+/* Reserve within one leaf; false if its nodes went away meanwhile. */
+static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_t end, enum slot as,
+			 uint64_t *io_left)
+{
+	bool there = true;
+
+	rwlock_take(&i->map);
+	for (; from < end && there; from++) {
+		_Atomic uint32_t *slot = ptab_slot(i, p->frames, from);
+
+		there = slot != NULL;
+		if (!there || *slot != SLOT_HOLE)
+			continue;
+		if (*io_left)
+			--*io_left;
+		else
+			(void)pool_charge(p, 1, true); /* a hole made since they were counted */
+		*slot = as;
+		pool_slot_changed(p, i, SLOT_HOLE, as);
+	}
+	rwlock_drop(&i->map);
+	return there;
+}
+
+int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t count, enum slot as)
+{
+	uint64_t end = index + count, left = count_holes(p, i, index, end);
+	int r = 0;
+
+	if (!pool_charge(p, left, false))
+		return -ENOSPC;
+	if (as == SLOT_LENT)
+		atomic_fetch_or(&i->record->flags, INODE_LENT);
+	while (index < end && !r) {
+		uint64_t stop = leaf_end(index, end);
+
+		r = fault_add_nodes(p, i, stop - 1);
+		if (!r && reserve_some(p, i, index, stop, as, &left))
+			index = stop;
+	}
+	pool_uncharge(p, left);
+	return r;
+}
+
+static bool return_some(struct pool *p, struct inode *i, uint64_t *io_from, uint64_t end)
+{
+	uint64_t at = *io_from;
+	unsigned n = 0;
+	_Atomic uint32_t *slot = NULL;
+
+	rwlock_take(&i->map);
+	while (n < CLEAR_SLOTS && !i->record->stores &&
+	       (slot = ptab_next(i, p->frames, at, end, &at))) {
+		at++;
+		if (*slot != SLOT_LENT)
+			continue;
+		*slot = SLOT_HOLE;
+		pool_slot_changed(p, i, SLOT_LENT, SLOT_HOLE);
+		n++;
+	}
+	i->seq++;
+	rwlock_drop(&i->map);
+	pool_uncharge(p, n);
+	*io_from = at;
+	return slot != NULL;
+}
+
+void range_return_lent(struct pool *p, struct inode *i)
+{
+	uint64_t from = 0;
+
+	if (!(atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LENT) & INODE_LENT))
+		return;
+	while (return_some(p, i, &from, FILE_PAGES_MAX)) {
+		pool_step_out(p);
+		pool_step_in(p);
+	}
+	/* Somebody has opened it again: what is lent stays so until he closes. */
+	if (i->record->stores)
+		atomic_fetch_or(&i->record->flags, INODE_LENT);
+	/* The kernel may still hold those pages of zeroes. */
+	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
+}
+
+bool range_seek(struct pool *p, struct inode *i, uint64_t offset, uint64_t size, bool data,
+		uint64_t *ret_offset)
+{
+	uint64_t at = offset >> PAGE_SHIFT, end = pages_of(size), found;
+	bool hit = data;
+
+	if (offset >= size)
+		return false;
+	while (at < end) {
+		uint64_t stop = leaf_end(at, end);
+
+		rwlock_take_shared(&i->map);
+		hit = ptab_next(i, p->frames, at, data ? end : stop, &found) != NULL;
+		if (!data)
+			for (; hit && found == at && at < stop; at++)
+				hit = ptab_next(i, p->frames, at + 1, stop, &found) != NULL;
+		rwlock_drop_shared(&i->map);
+		if (data || at < stop)
+			break;
+	}
+	if (data && !hit)
+		return false;
+	*ret_offset = MAX(offset, (data ? found : at) << PAGE_SHIFT);
+	*ret_offset = MIN(*ret_offset, size);
+	return true;
+}

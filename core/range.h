@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/range.h - many slots of a file at once: truncate, punch, reserve, seek.
+ *
+ * Owns     nothing.
+ * Keeps    G1 slots that are taken away are gone from the table before their references are put.
+ *          G2 each batch under the exclusive map lock grows the inode's sequence count.
+ *          G3 bytes beyond the end of a file are zero, in whatever page.
+ * Threads  called inside the gate with no lock; takes the map lock exclusive, a batch at a time.
+ * Fails    -ENOSPC.
+ */
+#pragma once
+
+#include "pool.h"
+#include "ptab.h"
+
+/* Make holes of pages [from, end). */
+void range_clear(struct pool *p, struct inode *i, uint64_t from, uint64_t end);
+
+/* What lies beyond `size` bytes becomes zero: part of a page, then slots.  The size itself is
+ * set by the caller, between the two: range_zero() of the tail before, range_clear() after. */
+int range_zero(struct pool *p, struct inode *i, uint64_t offset, uint64_t len) must_check;
+
+/* Reserve the holes of [index, index + count): all of them, or none and -ENOSPC. */
+int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t count, enum slot as) must_check;
+
+/* Give back what reads reserved: nobody can store into it any more. */
+void range_return_lent(struct pool *p, struct inode *i);
+
+/* The first byte at or after `offset` that is data (or hole); false if there is none before `size`. */
+bool range_seek(struct pool *p, struct inode *i, uint64_t offset, uint64_t size, bool data,
+		uint64_t *ret_offset);

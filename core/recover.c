@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/recover.c - from two memfds and names.db to a volume that works.
+ *
+ * Believed: inode records, page tables, names.  Rebuilt from them: reference counts, the free list, the page
+ * counters, slots of each inode, what is charged, link counts.  Dropped: slots beyond the end of a file,
+ * inodes that nobody knows, and inodes that were being freed.  The content index starts empty: pages that are shared
+ * stay so, others are found again as they are written or scanned.
+ */
+#include "failpoint.h"
+#include "log.h"
+#include "ptab.h"
+#include "range.h"
+#include "volume_inside.h"
+
+static int adopt_node(void *arg, uint32_t node)
+{
+	struct volume *v = arg;
+
+	return frames_adopt(v->pool.frames, node, 0, true);
+}
+
+static int adopt_slots(struct volume *v, struct inode *i)
+{
+	struct pool *p = &v->pool;
+	uint64_t index = 0;
+	_Atomic uint32_t *slot;
+
+	i->record->slots = 0;
+	for (; (slot = ptab_next(i, p->frames, index, FILE_PAGES_MAX, &index)); index++) {
+		int r = 0;
+
+		if (slot_is_frame(*slot))
+			r = frames_adopt(p->frames, *slot, i->record->domain, false);
+		if (r < 0)
+			return r;
+		pool_slot_changed(p, i, SLOT_HOLE, *slot);
+		(void)pool_charge(p, 1, true);
+	}
+	return 0;
+}
+
+static int adopt_inode(struct volume *v, struct inode *i)
+{
+	int r = ptab_walk_nodes(i, v->pool.frames, adopt_node, v);
+
+	return r < 0 ? r : adopt_slots(v, i);
+}
+
+struct links {
+	struct volume *v;
+	uint32_t *count;   /* names, and for a directory its subdirectories; by record number */
+	uint64_t *size;    /* of directories */
+	uint64_t records;
+};
+
+static int count_name(void *arg, uint32_t dir, const struct names_entry *e)
+{
+	struct links *l = arg;
+	struct inode *i = volume_inode(l->v, e->ino);
+
+	if (!i || dir >= l->records) {
+		log_err("names.db has an entry for inode %llu, which does not exist",
+			(unsigned long long)e->ino);
+		return -EUCLEAN;
+	}
+	l->count[i->number]++;
+	l->size[dir]++;
+	if (S_ISDIR(inode_attr_get(i).mode))
+		l->count[dir]++;
+	return 0;
+}
+
+/* Link counts as the names say.  The root has no name, other directories have one and are one in themselves. */
+static void set_links(struct inode *i, uint32_t count)
+{
+	struct inode_attr *attr = inode_attr_begin(i);
+
+	if (S_ISDIR(attr->mode) && (count || inode_ino(i) == ROOT_INO))
+		count += inode_ino(i) == ROOT_INO ? 2 : 1;
+	attr->nlink = count;
+	inode_attr_end(i);
+}
+
+static int recount_links(struct volume *v)
+{
+	uint64_t records = itable_header(v->pool.itable)->records;
+	_cleanup_(mem_cleanup) uint32_t *count = mem_alloc(records, sizeof(*count));
+	_cleanup_(mem_cleanup) uint64_t *size = mem_alloc(records, sizeof(*size));
+	struct links l = { .v = v, .count = count, .size = size, .records = records };
+	uint32_t number = 0;
+	struct inode *i;
+	int r;
+
+	if (!count || !size)
+		return -ENOMEM;
+	r = names_walk(v->names, count_name, &l);
+	while (!r && (i = itable_next(v->pool.itable, &number)))
+		set_links(i, count[i->number]);
+	return r;
+}
+
+/* What was being freed when the last owner ended, and what nobody knows. */
+static void drop_the_dead(struct volume *v)
+{
+	uint32_t number = 0;
+	struct inode *i;
+
+	while ((i = itable_next(v->pool.itable, &number))) {
+		gate_enter(&v->gate);
+		if (i->record->used == INODE_DYING) {
+			range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
+			itable_free(v->pool.itable, i);
+		} else {
+			range_clear(&v->pool, i, pages_of(inode_size(i)), FILE_PAGES_MAX);
+			volume_bury(v, i);
+		}
+		gate_leave(&v->gate);
+	}
+}
+
+int recover(struct volume *v)
+{
+	uint32_t number = 0;
+	struct inode *i;
+	int r = 0;
+
+	while (!r && (i = itable_next(v->pool.itable, &number)))
+		r = adopt_inode(v, i);
+	if (r < 0)
+		return r;
+	frames_adopt_end(v->pool.frames);
+	r = recount_links(v);
+	if (!r)
+		drop_the_dead(v);
+	return r;
+}

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/room.c - the smallest of what the machine and each memory cgroup above us have left.
+ *
+ * Reading these files costs tens of microseconds, so each look draws an allowance of a share of what
+ * is left, and only when that is used up is the next look taken: far from the limit rarely, near it
+ * at every step.
+ */
+#include "room.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "failpoint.h"
+#include "lock.h"
+
+enum {
+	LEVELS = 16,                    /* of nested cgroups that are looked at */
+	ALLOWANCE_SHARE = 8,            /* an eighth of what is left ... */
+	ALLOWANCE_BYTES_MAX = 64 << 20, /* ... and never more */
+};
+
+struct hierarchy {
+	const char *limit, *usage, *cache[2]; /* names of files, and of lines of memory.stat */
+};
+
+static const struct hierarchy v1 = { "memory.limit_in_bytes", "memory.usage_in_bytes",
+				     { "\ntotal_inactive_file ", "\ntotal_active_file " } };
+static const struct hierarchy v2 = { "memory.max", "memory.current",
+				     { "\ninactive_file ", "\nactive_file " } };
+
+struct level {
+	const struct hierarchy *kind;
+	int limit, usage, stat;
+};
+
+struct room {
+	struct lock lock;
+	uint64_t allowance GUARDED_BY(lock);
+	int meminfo;
+	unsigned levels;
+	struct level level[LEVELS];
+};
+
+static bool slurp(int fd, char *buf, size_t size)
+{
+	ssize_t n = pread(fd, buf, size - 1, 0);
+
+	if (n < 0)
+		return false;
+	buf[n] = '\0';
+	return true;
+}
+
+static uint64_t number_after(const char *text, const char *word)
+{
+	const char *at = strstr(text, word);
+
+	return at ? strtoull(at + strlen(word), NULL, 10) : 0;
+}
+
+/* UINT64_MAX when the level has no limit or cannot be read. */
+static uint64_t level_left(const struct level *l)
+{
+	char buf[8192];
+	uint64_t limit, usage, cache = 0;
+
+	if (!slurp(l->limit, buf, sizeof(buf)) || buf[0] == 'm') /* "max" */
+		return UINT64_MAX;
+	limit = strtoull(buf, NULL, 10);
+	if (!slurp(l->usage, buf, sizeof(buf)))
+		return UINT64_MAX;
+	usage = strtoull(buf, NULL, 10);
+	if (l->stat >= 0 && slurp(l->stat, buf, sizeof(buf)))
+		for (unsigned i = 0; i < 2; i++) /* clean cache gives way to us */
+			cache += number_after(buf, l->kind->cache[i]);
+	usage -= MIN(usage, cache);
+	return limit > usage ? limit - usage : 0;
+}
+
+static uint64_t look(struct room *r)
+{
+	char buf[4096];
+	uint64_t left = UINT64_MAX;
+
+	if (r->meminfo >= 0 && slurp(r->meminfo, buf, sizeof(buf)) && strstr(buf, "MemAvailable:"))
+		left = number_after(buf, "MemAvailable:") << 10;
+	for (unsigned i = 0; i < r->levels; i++)
+		left = MIN(left, level_left(&r->level[i]));
+	return left > ROOM_RESERVE_BYTES ? left - ROOM_RESERVE_BYTES : 0;
+}
+
+static uint64_t allow(uint64_t left, uint64_t bytes)
+{
+	uint64_t share = MIN(left / ALLOWANCE_SHARE, (uint64_t)ALLOWANCE_BYTES_MAX);
+
+	return MAX(bytes, share);
+}
+
+int room_take(struct room *r, uint64_t bytes)
+{
+	int result = 0;
+
+	if (failpoint_hit(FAIL_ALLOC))
+		return -ENOMEM;
+	lock_take(&r->lock);
+	if (r->allowance < bytes) {
+		uint64_t left = look(r);
+
+		if (left < bytes)
+			result = -ENOMEM;
+		else
+			r->allowance = allow(left, bytes);
+	}
+	if (!result)
+		r->allowance -= bytes;
+	lock_drop(&r->lock);
+	return result;
+}
+
+static void level_add(struct room *r, const char *dir, const struct hierarchy *kind)
+{
+	struct level *l = &r->level[r->levels];
+	int fd;
+
+	if (r->levels == LEVELS)
+		return;
+	fd = open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	*l = (struct level){
+		.kind = kind,
+		.limit = openat(fd, kind->limit, O_RDONLY | O_CLOEXEC),
+		.usage = openat(fd, kind->usage, O_RDONLY | O_CLOEXEC),
+		.stat = openat(fd, "memory.stat", O_RDONLY | O_CLOEXEC),
+	};
+	close(fd);
+	if (l->limit >= 0 && l->usage >= 0) {
+		r->levels++;
+		return;
+	}
+	/* the root of a hierarchy has no limit */
+	const int opened[] = { l->limit, l->usage, l->stat };
+	for (unsigned i = 0; i < ARRAY_SIZE(opened); i++)
+		if (opened[i] >= 0)
+			close(opened[i]);
+}
+
+/* Our group's path in one hierarchy, from a line "id:controllers:path" of /proc/self/cgroup. */
+static bool own_group(const struct hierarchy *kind, char *ret_path, size_t size)
+{
+	FILE *f = fopen("/proc/self/cgroup", "re");
+	char line[PATH_MAX];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		char *controllers = strchr(line, ':');
+		char *path = controllers ? strchr(++controllers, ':') : NULL;
+
+		if (!path)
+			continue;
+		*path++ = '\0';
+		path[strcspn(path, "\n")] = '\0';
+		found = kind == &v2 ? !*controllers : strstr(controllers, "memory") != NULL;
+		if (found)
+			snprintf(ret_path, size, "%s", path);
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* Where that hierarchy is mounted, and which group is at the root of the mount. */
+static bool mounted(const struct hierarchy *kind, char *ret_root, char *ret_dir, size_t size)
+{
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	char line[2 * PATH_MAX], root[PATH_MAX], dir[PATH_MAX], type[64], super[PATH_MAX];
+	bool found = false;
+
+	while (f && !found && fgets(line, sizeof(line), f)) {
+		const char *tail = strstr(line, " - ");
+
+		if (!tail || sscanf(tail, " - %63s %*s %4095s", type, super) != 2 ||
+		    sscanf(line, "%*s %*s %*s %4095s %4095s", root, dir) != 2)
+			continue;
+		found = kind == &v2 ? !strcmp(type, "cgroup2") :
+				      !strcmp(type, "cgroup") && strstr(super, "memory");
+		if (found) {
+			snprintf(ret_root, size, "%s", root);
+			snprintf(ret_dir, size, "%s", dir);
+		}
+	}
+	if (f)
+		fclose(f);
+	return found;
+}
+
+/* This process's group and each above it, as far as the mount lets them be seen. */
+static void find_levels(struct room *r, const struct hierarchy *kind)
+{
+	char path[PATH_MAX], root[PATH_MAX], dir[PATH_MAX], level[2 * PATH_MAX];
+	size_t root_len, base_len;
+
+	if (!own_group(kind, path, sizeof(path)) || !mounted(kind, root, dir, sizeof(root)))
+		return;
+	root_len = strcmp(root, "/") ? strlen(root) : 0;
+	if (strncmp(path, root, root_len))
+		return;
+	base_len = strlen(dir);
+	snprintf(level, sizeof(level), "%s%s", dir, path + root_len);
+	while (strlen(level) > base_len) {
+		level_add(r, level, kind);
+		*strrchr(level, '/') = '\0';
+	}
+	level_add(r, level, kind);
+}
+
+int room_new(struct room **ret)
+{
+	struct room *r = mem_alloc(1, sizeof(*r));
+
+	if (!r)
+		return -ENOMEM;
+	lock_init(&r->lock, RANK_ROOM);
+	r->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
+	find_levels(r, &v1);
+	find_levels(r, &v2);
+	*ret = r;
+	return 0;
+}
+
+void room_free(struct room *r)
+{
+	if (!r)
+		return;
+	if (r->meminfo >= 0)
+		close(r->meminfo);
+	for (unsigned i = 0; i < r->levels; i++) {
+		close(r->level[i].limit);
+		close(r->level[i].usage);
+		if (r->level[i].stat >= 0)
+			close(r->level[i].stat);
+	}
+	lock_fini(&r->lock);
+	mem_free(r);
+}

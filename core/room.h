@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/room.h - how much memory may still be taken from the system.
+ *
+ * Owns     descriptors of /proc/meminfo and of the memory cgroup files of this process and of its
+ *          ancestors (v1 and v2), and a small allowance drawn from what they last said.
+ * Keeps    R1 nothing is allowed that would leave less than ROOM_RESERVE_BYTES anywhere.
+ * Threads  takes ROOM itself.
+ * Fails    -ENOMEM: no room.  A figure that cannot be read is not a limit.
+ *
+ * A store into a memfd page that cannot be had is no error: it wakes the OOM killer.  So the only
+ * way to be refused is to look first.
+ */
+#pragma once
+
+#include "base.h"
+
+enum { ROOM_RESERVE_BYTES = 32 << 20 };
+
+struct room;
+
+int room_new(struct room **ret) must_check;
+void room_free(struct room *r);
+
+/* May this many bytes be taken now? */
+int room_take(struct room *r, uint64_t bytes) must_check;

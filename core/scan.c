@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/scan.c - asleep unless something has changed.
+ *
+ *   IDLE    -> RUNNING   a change, or a setting                  [scan_kick]
+ *   RUNNING -> IDLE      three passes since the last change      [pass_done]
+ *
+ * A change during a pass only sets `fresh`; the end of the pass then starts the count of three anew.  So a
+ * write costs one load while the scanner runs, and a wake-up only when it sleeps.  `fresh` is set before
+ * `idle` is read, and `idle` before `fresh` (both sequentially consistent): no wake-up is lost.
+ */
+#include "scan.h"
+
+#include <sched.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "failpoint.h"
+#include "merge.h"
+#include "ptab.h"
+
+enum { SCANNER_NICE = 5 };
+
+struct scan {
+	struct pool *pool;
+	struct lock lock;
+	pthread_cond_t cond;
+	pthread_t thread;
+	bool started;
+	bool stop GUARDED_BY(lock);
+	bool kicked GUARDED_BY(lock); /* end a sleep early */
+	atomic_bool fresh, idle;
+	unsigned passes_left; /* the scanner's own, as is the cursor */
+	uint32_t number;
+	uint64_t index;
+	void (*on_pass)(void *arg);
+	void *on_pass_arg;
+};
+
+struct found {
+	uint64_t index;
+	uint32_t frame;
+};
+
+int scan_new(struct pool *p, struct scan **ret)
+{
+	struct scan *s = mem_alloc(1, sizeof(*s));
+	pthread_condattr_t attr;
+
+	if (!s)
+		return -ENOMEM;
+	s->pool = p;
+	s->fresh = true;
+	lock_init(&s->lock, RANK_SCAN);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->cond, &attr);
+	pthread_condattr_destroy(&attr);
+	*ret = s;
+	return 0;
+}
+
+void scan_on_pass(struct scan *s, void (*done)(void *arg), void *arg)
+{
+	s->on_pass = done;
+	s->on_pass_arg = arg;
+}
+
+void scan_kick(struct scan *s)
+{
+	if (!atomic_load_explicit(&s->fresh, memory_order_relaxed))
+		atomic_store(&s->fresh, true);
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load(&s->idle))
+		return;
+	lock_take(&s->lock);
+	s->kicked = true;
+	pthread_cond_signal(&s->cond);
+	lock_drop(&s->lock);
+}
+
+bool scan_is_idle(struct scan *s)
+{
+	return s->idle && (!s->fresh || pool_setting(s->pool, ATTR_run) != 1);
+}
+
+/* Up to `max` of an inode's frames from the cursor on.  Zero pages and reservations need no look. */
+static unsigned collect(struct scan *s, struct inode *i, struct found *found, unsigned max)
+{
+	unsigned n = 0;
+	_Atomic uint32_t *slot = NULL;
+
+	rwlock_take_shared(&i->map);
+	while (n < max && (slot = ptab_next(i, s->pool->frames, s->index, FILE_PAGES_MAX, &s->index))) {
+		uint32_t frame = *slot;
+
+		if (slot_is_frame(frame))
+			found[n++] = (struct found){ s->index, frame };
+		s->index++;
+	}
+	rwlock_drop_shared(&i->map);
+	if (!slot) { /* the end of this one: on to the next */
+		s->number = i->number + 1;
+		s->index = 0;
+	}
+	return n;
+}
+
+static void count(struct scan *s, enum merge_r r)
+{
+	pool_count(s->pool, ATTR_pages_scanned, 1);
+	if (r == MERGE_MERGED || r == MERGE_ZEROED)
+		pool_count(s->pool, ATTR_scan_merged, 1);
+	if (r == MERGE_INDEXED)
+		pool_count(s->pool, ATTR_scan_indexed, 1);
+}
+
+/* Look at up to `max` pages; *ret_done of them.  True at the end of the pass. */
+static bool scan_chunk(struct scan *s, unsigned max, unsigned *ret_done)
+{
+	struct found found[SCAN_CHUNK];
+	uint32_t number = s->number;
+	struct inode *i = itable_next(s->pool->itable, &number);
+	unsigned n = 0;
+
+	if (i) {
+		if (i->number != s->number) {
+			s->number = i->number;
+			s->index = 0;
+		}
+		n = collect(s, i, found, MIN(max, (unsigned)SCAN_CHUNK));
+		for (unsigned k = 0; k < n; k++)
+			count(s, merge_page(s->pool, i, found[k].index, found[k].frame));
+	} else {
+		s->number = 0;
+		s->index = 0;
+		pool_count(s->pool, ATTR_full_scans, 1);
+	}
+	*ret_done = n;
+	return !i;
+}
+
+void scan_pass(struct scan *s)
+{
+	unsigned done;
+	bool end;
+
+	do {
+		gate_enter(s->pool->gate);
+		end = scan_chunk(s, SCAN_CHUNK, &done);
+		gate_leave(s->pool->gate);
+	} while (!end);
+}
+
+/* Sleep until kicked or stopped, at most `ms` (0: as long as it takes). False: stop. */
+static bool rest(struct scan *s, uint64_t ms)
+{
+	struct timespec until;
+	bool go_on;
+	int r = 0;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (time_t)(ms / 1000);
+	until.tv_nsec += (long)(ms % 1000) * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_nsec -= 1000000000;
+		until.tv_sec++;
+	}
+	lock_take(&s->lock);
+	while (!s->stop && !s->kicked && r != ETIMEDOUT)
+		r = ms ? pthread_cond_timedwait(&s->cond, &s->lock.mutex, &until) :
+			 pthread_cond_wait(&s->cond, &s->lock.mutex);
+	s->kicked = false;
+	go_on = !s->stop;
+	lock_drop(&s->lock);
+	return go_on;
+}
+
+static bool must_run(struct scan *s)
+{
+	return pool_setting(s->pool, ATTR_run) == 1 && (s->fresh || s->passes_left);
+}
+
+/* Nothing to do: sleep without a time-out. */
+static bool idle(struct scan *s)
+{
+	bool go_on = true;
+
+	atomic_store(&s->idle, true);
+	while (go_on && !must_run(s))
+		go_on = rest(s, 0);
+	atomic_store(&s->idle, false);
+	pool_count(s->pool, ATTR_scan_wakeups, 1);
+	return go_on;
+}
+
+static void pass_done(struct scan *s)
+{
+	s->passes_left = atomic_exchange(&s->fresh, false) ? SCAN_PASSES : s->passes_left - 1;
+	if (s->on_pass)
+		s->on_pass(s->on_pass_arg);
+}
+
+/* One batch of pages_to_scan, in chunks so that the gate is never held for long. False: a pass ended. */
+static bool batch(struct scan *s)
+{
+	uint64_t left = pool_setting(s->pool, ATTR_pages_to_scan);
+
+	while (left) {
+		unsigned done;
+		bool end;
+
+		gate_enter(s->pool->gate);
+		if (pool_setting(s->pool, ATTR_run) != 1) {
+			gate_leave(s->pool->gate);
+			return true;
+		}
+		end = scan_chunk(s, (unsigned)MIN(left, (uint64_t)SCAN_CHUNK), &done);
+		gate_leave(s->pool->gate);
+		if (end) {
+			pass_done(s);
+			return false;
+		}
+		left -= MAX(done, 1u); /* a file without pages is looked at, too */
+	}
+	return true;
+}
+
+static void *scanner(void *arg)
+{
+	struct scan *s = arg;
+	bool go_on = true;
+
+	pthread_setname_np(pthread_self(), "ksmfs-scan");
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), SCANNER_NICE);
+	while (go_on) {
+		uint64_t ms = pool_setting(s->pool, ATTR_sleep_millisecs);
+
+		if (!must_run(s)) {
+			go_on = idle(s);
+			continue;
+		}
+		batch(s);
+		if (ms) {
+			go_on = rest(s, ms);
+		} else {
+			sched_yield();
+			lock_take(&s->lock);
+			go_on = !s->stop;
+			lock_drop(&s->lock);
+		}
+	}
+	return NULL;
+}
+
+int scan_start(struct scan *s)
+{
+	int r = pthread_create(&s->thread, NULL, scanner, s);
+
+	s->started = !r;
+	return -r;
+}
+
+void scan_free(struct scan *s)
+{
+	if (!s)
+		return;
+	if (s->started) {
+		lock_take(&s->lock);
+		s->stop = true;
+		pthread_cond_signal(&s->cond);
+		lock_drop(&s->lock);
+		pthread_join(s->thread, NULL);
+	}
+	pthread_cond_destroy(&s->cond);
+	lock_fini(&s->lock);
+	mem_free(s);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/scan.h - the scanner (KSM's ksmd): walks all files, a batch at a time, while there is a reason.
+ *
+ * Owns     its thread and its cursor (an inode record and a page index).
+ * Keeps    K1 after a change it completes three passes, then sleeps and does not wake until the next.
+ *          K2 no operation waits for it: it holds the gate for at most SCAN_CHUNK pages.
+ *          K3 the cursor is two numbers, so files may vanish, grow or shrink under it.
+ * Threads  scan_kick() from anywhere with no lock below SCAN.
+ * Fails    starting a thread: -errno.  Out of memory inside is met again in the next pass.
+ */
+#pragma once
+
+#include "pool.h"
+
+enum { SCAN_CHUNK = 64, SCAN_PASSES = 3 };
+
+struct scan;
+
+int scan_new(struct pool *p, struct scan **ret) must_check;
+int scan_start(struct scan *s) must_check;
+void scan_free(struct scan *s); /* stops the thread first */
+
+/* Something has changed: contents, files, or a setting. */
+void scan_kick(struct scan *s);
+
+/* Call `done` at the end of each pass, from the scanner's thread, outside the gate. */
+void scan_on_pass(struct scan *s, void (*done)(void *arg), void *arg);
+
+/* Nothing left to do?  (Also when run is 0.) */
+bool scan_is_idle(struct scan *s);
+
+/* One pass over everything, in the caller's thread: for tests. The scanner must not be started. */
+void scan_pass(struct scan *s);

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/volume.c - opening, closing, settings and figures. */
+#include "volume.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "failpoint.h"
+#include "log.h"
+#include "range.h"
+#include "volume_inside.h"
+
+enum {
+	INDEX_ROWS = 1 << 20,
+	INODES_MAX = 1 << 26,
+	STORE_MIN = 1 << 16, /* frames */
+};
+
+int volume_memfds(int *ret_frames_fd, int *ret_inodes_fd)
+{
+	int r = arena_memfd("ksmfs-frames", ret_frames_fd);
+
+	if (r < 0)
+		return r;
+	r = arena_memfd("ksmfs-inodes", ret_inodes_fd);
+	if (r < 0)
+		close(*ret_frames_fd);
+	return r;
+}
+
+/* Frame numbers that are mapped: what `size` can need, and what a larger size might, with page tables.
+ * Only address space: memory is taken as frames are. */
+static uint64_t store_pages(uint64_t size_pages)
+{
+	uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES);
+	uint64_t pages = MIN(size_pages, 8 * ram);
+
+	pages = MAX(pages, 2 * ram);
+	pages += pages / 256 + STORE_MIN;
+	return MIN(pages, (uint64_t)UINT32_MAX);
+}
+
+static void kick(void *arg)
+{
+	struct volume *v = arg;
+
+	scan_kick(v->scan);
+	keeper_change(v->keeper);
+}
+
+static void surplus(void *arg)
+{
+	keeper_surplus(((struct volume *)arg)->keeper);
+}
+
+static void pass_done(void *arg)
+{
+	keeper_change(((struct volume *)arg)->keeper);
+}
+
+static bool reclaim(void *arg)
+{
+	return frames_reclaim(((struct volume *)arg)->pool.frames);
+}
+
+static void index_behind(void *arg)
+{
+	ledger_write(arg);
+}
+
+static int open_store(struct volume *v, const struct volume_config *config, bool *ret_empty)
+{
+	struct pool *p = &v->pool;
+	int r;
+
+	r = room_new(&v->room);
+	if (!r)
+		r = itable_open(config->inodes_fd, v->room,
+				MIN(config->nr_inodes, (uint64_t)INODES_MAX), config->copy,
+				&p->itable, ret_empty);
+	if (!r)
+		r = arena_open(config->frames_fd, store_pages(config->size_pages) << PAGE_SHIFT,
+			       config->copy, &v->frames_arena);
+	if (!r)
+		r = frames_new(&v->frames_arena, v->room, v->counters, &p->frames);
+	if (!r)
+		r = content_new(p->frames, &p->content);
+	if (r < 0)
+		return r;
+	p->gate = &v->gate;
+	p->counters = v->counters;
+	p->settings = &itable_header(p->itable)->settings;
+	p->key = &itable_header(p->itable)->key;
+	p->size_pages = config->size_pages;
+	return 0;
+}
+
+static int open_threads(struct volume *v)
+{
+	const struct keeper_jobs jobs = { .arg = v, .reclaim = reclaim, .index = index_behind };
+	int r = scan_new(&v->pool, &v->scan);
+
+	if (!r)
+		r = keeper_new(&jobs, &v->keeper);
+	if (r < 0)
+		return r;
+	scan_on_pass(v->scan, pass_done, v);
+	frames_on_surplus(v->pool.frames, surplus, v);
+	v->pool.on_change = kick;
+	v->pool.on_change_arg = v;
+	return 0;
+}
+
+static int make_root(struct volume *v, const struct volume_config *config)
+{
+	struct inode_attr attr = {
+		.mode = S_IFDIR | (config->mode & 07777),
+		.uid = config->uid,
+		.gid = config->gid,
+		.nlink = 2,
+		.parent = ROOT_INO,
+	};
+	struct inode *root;
+	int r;
+
+	inode_stamp(&attr, INODE_ATIME | INODE_MTIME | INODE_CTIME | INODE_BTIME);
+	r = itable_new(v->pool.itable, &attr, 0, &root);
+	if (r < 0)
+		return r;
+	ASSERT(inode_ino(root) == ROOT_INO);
+	v->pool.settings->value[ATTR_merge_on_write] = config->merge_on_write;
+	return 0;
+}
+
+int volume_open(const struct volume_config *config, struct volume **ret)
+{
+	struct volume *v = mem_alloc(1, sizeof(*v) + strlen(config->dir) + 1);
+	bool empty = false;
+	int r;
+
+	if (!v)
+		return -ENOMEM;
+	strcpy(v->dir, config->dir);
+	gate_init(&v->gate);
+	lock_init(&v->names_lock, RANK_NAMES);
+	v->counters = mem_alloc(1, sizeof(*v->counters));
+	r = v->counters ? open_store(v, config, &empty) : -ENOMEM;
+	if (!r)
+		r = open_threads(v);
+	if (!r)
+		r = names_open(v->dir, itable_header(v->pool.itable)->names_secret, &v->names);
+	if (!r)
+		r = empty ? make_root(v, config) : recover(v);
+	if (!r && !config->copy && indexdb_open(v->dir, INDEX_ROWS, &v->indexdb) < 0) {
+		log_warning("%s/index.db cannot be opened; the mount goes on without it", v->dir);
+		v->indexdb = NULL;
+	}
+	if (r < 0) {
+		volume_close(v);
+		return r;
+	}
+	*ret = v;
+	return 0;
+}
+
+int volume_start(struct volume *v)
+{
+	int r = scan_start(v->scan);
+
+	return r < 0 ? r : keeper_start(v->keeper);
+}
+
+void volume_close(struct volume *v)
+{
+	if (!v)
+		return;
+	scan_free(v->scan);
+	keeper_free(v->keeper);
+	indexdb_close(v->indexdb);
+	names_close(v->names);
+	content_free(v->pool.content);
+	frames_free(v->pool.frames);
+	arena_close(&v->frames_arena);
+	itable_close(v->pool.itable);
+	room_free(v->room);
+	mem_free(v->counters);
+	lock_fini(&v->names_lock);
+	gate_fini(&v->gate);
+	mem_free(v);
+}
+
+void volume_bury(struct volume *v, struct inode *i)
+{
+	if (!inode_bury(i))
+		return;
+	range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
+	itable_free(v->pool.itable, i);
+	keeper_change(v->keeper);
+}
+
+const char *volume_dir(const struct volume *v)
+{
+	return v->dir;
+}
+
+int volume_statfs(struct volume *v, struct statvfs *ret)
+{
+	struct pool *p = &v->pool;
+	uint64_t size = p->size_pages, charged = p->charged;
+	uint64_t left = size > charged ? size - charged : 0;
+	uint64_t max = itable_max(p->itable), used = itable_used(p->itable);
+
+	*ret = (struct statvfs){
+		.f_bsize = PAGE_BYTES,
+		.f_frsize = PAGE_BYTES,
+		.f_blocks = size,
+		.f_bfree = left,
+		.f_bavail = left,
+		.f_files = max,
+		.f_ffree = max - used,
+		.f_favail = max - used,
+		.f_namemax = NAME_BYTES_MAX,
+	};
+	return 0;
+}
+
+/* --- figures ------------------------------------------------------------------------------------ */
+
+static uint64_t metadata_bytes(struct volume *v)
+{
+	return frames_metadata_bytes(v->pool.frames) + content_bytes(v->pool.content) +
+	       itable_bytes(v->pool.itable);
+}
+
+static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
+{
+	struct pool *p = &v->pool;
+	uint64_t size = p->size_pages, charged = p->charged;
+
+	switch (attr) {
+	case ATTR_general_profit:
+		return (known[ATTR_pages_sharing] + known[ATTR_ksm_zero_pages]) * PAGE_BYTES -
+		       (int64_t)(frames_metadata_bytes(p->frames) + content_bytes(p->content));
+	case ATTR_store_size_pages:
+		return (int64_t)size;
+	case ATTR_store_free_pages:
+		return size > charged ? (int64_t)(size - charged) : 0;
+	case ATTR_store_inodes:
+		return (int64_t)itable_used(p->itable);
+	case ATTR_store_frames:
+		return (int64_t)frames_used(p->frames);
+	case ATTR_store_table_frames:
+		return (int64_t)frames_tables(p->frames);
+	case ATTR_store_warm_frames:
+		return (int64_t)frames_warm(p->frames);
+	case ATTR_store_metadata_bytes:
+		return (int64_t)metadata_bytes(v);
+	case ATTR_store_database_bytes:
+		return (int64_t)(names_bytes(v->names) +
+				 (v->indexdb ? indexdb_bytes(v->indexdb) : 0));
+	case ATTR_index_entries:
+		return (int64_t)content_entries(p->content);
+	default:
+		ASSERT(!"a computed figure without its sum");
+	}
+}
+
+void volume_stats(struct volume *v, int64_t ret[ATTRS])
+{
+	gate_close(&v->gate);
+	for (unsigned a = 0; a < ATTRS; a++)
+		if (attr_rows[a].kind == ATTR_KIND_SETTING)
+			ret[a] = (int64_t)pool_setting(&v->pool, a);
+		else if (attr_rows[a].kind != ATTR_KIND_COMPUTED)
+			ret[a] = counters_sum(v->counters, a);
+	for (unsigned a = 0; a < ATTRS; a++)
+		if (attr_rows[a].kind == ATTR_KIND_COMPUTED)
+			ret[a] = computed(v, a, ret);
+	gate_open(&v->gate);
+}
+
+int volume_set(struct volume *v, enum attr attr, uint64_t value)
+{
+	const struct attr_row *row = &attr_rows[attr];
+
+	if (row->kind != ATTR_KIND_SETTING || value < row->min || value > row->max)
+		return -EINVAL;
+	gate_close(&v->gate); /* when this returns, nobody goes by the old value any more */
+	v->pool.settings->value[attr] = value;
+	gate_open(&v->gate);
+	scan_kick(v->scan);
+	return 0;
+}
+
+int volume_check(struct volume *v, check_report *report, void *arg)
+{
+	int r;
+
+	gate_close(&v->gate);
+	r = check(v, report, arg);
+	gate_open(&v->gate);
+	return r;
+}
+
+int volume_settle(struct volume *v, unsigned ms)
+{
+	const struct timespec step = { .tv_nsec = 1000 * 1000 };
+
+	for (unsigned n = 0; n < ms; n++) {
+		if (scan_is_idle(v->scan) && keeper_is_idle(v->keeper))
+			return 0;
+		nanosleep(&step, NULL);
+	}
+	return -ETIMEDOUT;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/volume.h - the only door: a mounted file system as one object, without a word of FUSE.
+ *
+ * Owns     everything behind it: frames, inodes, names, the content index, scanner and housekeeper.
+ * Keeps    V1 what a call acknowledged is in the two memfds and names.db when it returns.
+ *          V2 no core lock is held when a call returns: what may take long (answering the kernel) is
+ *             done by the caller, with pages pinned (struct volume_read).
+ * Threads  any call from any thread.
+ * Fails    -errno, ready for the caller of the system call.  -ESTALE: an inode number whose
+ *          generation is gone.
+ *
+ * Inode numbers (`ino`) are generation << 32 | record: one never recurs.  ROOT_INO is 1.
+ */
+#pragma once
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#include "attrs.h"
+#include "names.h"
+
+struct volume;
+
+#define ROOT_INO UINT64_C(1)
+
+struct volume_config {
+	int frames_fd;   /* the two memfds (volume_memfds()); the caller keeps them open */
+	int inodes_fd;
+	const char *dir; /* where names.db and index.db live */
+	uint64_t size_pages;
+	uint64_t nr_inodes;
+	mode_t mode; /* of the root directory */
+	uid_t uid;
+	gid_t gid;
+	bool merge_on_write; /* what the setting starts with */
+	bool copy; /* look at a file system in use: everything happens in a private copy of the memfds, and
+		    * `dir` holds a copy of names.db; index.db is left alone */
+};
+
+/* Create the two memfds for a new, empty volume. */
+int volume_memfds(int *ret_frames_fd, int *ret_inodes_fd) must_check;
+
+/* Empty memfds are formatted; others are gone on with: derived state is rebuilt by one walk. */
+int volume_open(const struct volume_config *config, struct volume **ret) must_check;
+
+/* Start the scanner and the housekeeper (punches freed frames, writes index.db).  Not before the
+ * process has its final credentials: threads inherit them. */
+int volume_start(struct volume *v) must_check;
+
+/* Stop the threads and let go.  The memfds and databases stay as they are. */
+void volume_close(struct volume *v); /* NULL is fine */
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+struct volume_entry {
+	uint64_t ino;
+	struct stat attr;
+};
+
+struct volume_new {
+	mode_t mode; /* with its type; umask already applied */
+	uid_t uid;
+	gid_t gid; /* of the caller; a setgid directory's group wins */
+	dev_t rdev;
+	const struct name *target; /* of a symbolic link, else NULL */
+	int open_flags;            /* O_* when the new file is opened by the same call, else -1 */
+};
+
+/* lookup, create and link count one lookup each, which volume_forget() takes back. */
+int volume_lookup(struct volume *v, uint64_t dir, struct name name, struct volume_entry *ret) must_check;
+int volume_create(struct volume *v, uint64_t dir, struct name name, const struct volume_new *new,
+		  struct volume_entry *ret) must_check;
+int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, struct volume_entry *ret) must_check;
+int volume_unlink(struct volume *v, uint64_t dir, struct name name) must_check;
+int volume_rmdir(struct volume *v, uint64_t dir, struct name name) must_check;
+/* flags: 0, RENAME_NOREPLACE, RENAME_EXCHANGE. */
+int volume_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir, struct name new_name,
+		  unsigned flags) must_check;
+int volume_readlink(struct volume *v, uint64_t ino, char *buf) must_check; /* buf[SYMLINK_BYTES_MAX + 1] */
+void volume_forget(struct volume *v, uint64_t ino, uint64_t lookups);
+/* One lookup more of an inode that the caller holds one of already or has just listed: for
+ * readdirplus.  -ESTALE when it has gone meanwhile. */
+int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret) must_check;
+int volume_parent(struct volume *v, uint64_t dir, uint64_t *ret_parent) must_check;
+
+/* Entries behind `offset` (0: from the start); offsets are stable while entries come and go.
+ * "." and ".." are the caller's affair. */
+int volume_list(struct volume *v, uint64_t dir, uint64_t offset, struct names_entry *ret, unsigned max,
+		unsigned *ret_count) must_check;
+/* The type of an inode as in st_mode & S_IFMT, 0 if it has gone. */
+mode_t volume_type(struct volume *v, uint64_t ino);
+
+/* --- attributes ------------------------------------------------------------------------------- */
+
+enum volume_set {
+	VOLUME_SET_MODE = 1 << 0,
+	VOLUME_SET_UID = 1 << 1,
+	VOLUME_SET_GID = 1 << 2,
+	VOLUME_SET_SIZE = 1 << 3,
+	VOLUME_SET_ATIME = 1 << 4,
+	VOLUME_SET_MTIME = 1 << 5,
+	VOLUME_SET_CTIME = 1 << 6,
+	VOLUME_SET_ATIME_NOW = 1 << 7,
+	VOLUME_SET_MTIME_NOW = 1 << 8,
+	VOLUME_SET_KILL_PRIV = 1 << 9, /* with SIZE, UID or GID: clear suid, and sgid of executables */
+};
+
+int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret) must_check;
+int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret) must_check;
+int volume_statfs(struct volume *v, struct statvfs *ret) must_check;
+
+/* --- contents --------------------------------------------------------------------------------- */
+
+/* Balance each open with one release with the same flags.  *ret_keep_cache false: pages of the
+ * kernel's cache must not be kept (holes were read for nothing before, and this open may store into
+ * them). */
+int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache) must_check;
+void volume_file_release(struct volume *v, uint64_t ino, int flags);
+
+enum { READ_COPY_BYTES = 64 * 1024 };
+
+/* Bytes of a file, ready to be sent: `iov` refers to pinned frames, to zeroes, and is valid until
+ * volume_read_done().  Every page referred to has been touched and is in memory. */
+struct volume_read {
+	struct volume *volume;
+	unsigned count;       /* of iov */
+	unsigned pinned;
+	size_t bytes;         /* short at the end of the file */
+	struct iovec iov[BATCH_PAGES + 2];
+	uint32_t frame[BATCH_PAGES + 2];
+};
+
+/* At most BATCH_PAGES pages and a partial one.  -ENOSPC: a hole of a file that somebody may store
+ * into cannot be reserved. */
+int volume_read(struct volume *v, uint64_t ino, uint64_t offset, size_t len, struct volume_read *ret) must_check;
+void volume_read_done(struct volume_read *r);
+
+enum volume_write {
+	VOLUME_WRITEBACK = 1 << 0, /* from the page cache: never extends, is never refused for the limit */
+	VOLUME_WRITE_KILL_PRIV = 1 << 1,
+};
+
+/* Bytes written (short when only some fit below the limit) or -errno when none. */
+ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void *data, size_t len,
+		     unsigned flags) must_check;
+
+/* mode: 0, or FALLOC_FL_KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE as fallocate(2); others -EOPNOTSUPP. */
+int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, uint64_t len) must_check;
+/* whence: SEEK_DATA or SEEK_HOLE. */
+int volume_seek(struct volume *v, uint64_t ino, uint64_t offset, int whence, uint64_t *ret) must_check;
+
+/* --- controls and figures ----------------------------------------------------------------------- */
+
+/* One consistent snapshot of every row of attrs.def, by enum attr. */
+void volume_stats(struct volume *v, int64_t ret[ATTRS]);
+int volume_set(struct volume *v, enum attr attr, uint64_t value) must_check;
+const char *volume_dir(const struct volume *v);
+
+/* Everything stands still and every invariant is looked at.  Number of violations, each told to
+ * `report` in words; -errno when it could not be done. */
+typedef void check_report(void *arg, const char *violation);
+int volume_check(struct volume *v, check_report *report, void *arg) must_check;
+
+/* Wait until the scanner and the housekeeper have nothing to do (for tests), at most `ms`. */
+int volume_settle(struct volume *v, unsigned ms) must_check;

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/volume_file.c - attributes and contents of one inode. */
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include "fault.h"
+#include "range.h"
+#include "volume_inside.h"
+
+/* What suid and sgid become when somebody else writes (POSIX; the kernel's setattr_should_drop_*). */
+static void kill_priv(struct inode_attr *attr)
+{
+	if (!S_ISREG(attr->mode))
+		return;
+	attr->mode &= ~(uint32_t)S_ISUID;
+	if (attr->mode & S_IXGRP)
+		attr->mode &= ~(uint32_t)S_ISGID;
+}
+
+int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret)
+{
+	struct inode *i = volume_inode(v, ino);
+
+	if (!i)
+		return -ESTALE;
+	inode_stat(i, ret);
+	return 0;
+}
+
+/* --- size ------------------------------------------------------------------------------------- */
+
+static void set_size(struct inode *i, uint64_t size)
+{
+	struct inode_attr *attr = inode_attr_begin(i);
+
+	attr->size = size;
+	inode_stamp(attr, INODE_MTIME | INODE_CTIME);
+	inode_attr_end(i);
+	atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_MTIME_SET);
+}
+
+/* The rest of the last page first, then the size, then what lies beyond: whoever finds this half done
+ * finds a size with zeroes behind it, and slots beyond the end, which mean nothing. */
+static int truncate_to(struct volume *v, struct inode *i, uint64_t size)
+{
+	uint64_t old = inode_size(i);
+	int r = 0;
+
+	if (size > FILE_BYTES_MAX)
+		return -EFBIG;
+	if (size < old && size % PAGE_BYTES)
+		r = range_zero(&v->pool, i, size, PAGE_BYTES - size % PAGE_BYTES);
+	if (r < 0)
+		return r;
+	set_size(i, size);
+	if (size <= old)
+		range_clear(&v->pool, i, pages_of(size), FILE_PAGES_MAX);
+	keeper_change(v->keeper);
+	return 0;
+}
+
+static void extend_to(struct inode *i, uint64_t end)
+{
+	struct inode_attr *attr = inode_attr_begin(i);
+
+	attr->size = MAX(attr->size, end);
+	inode_attr_end(i);
+}
+
+/* --- attributes ------------------------------------------------------------------------------- */
+
+static void set_times(struct inode *i, struct inode_attr *attr, const struct stat *new, unsigned set)
+{
+	if (set & VOLUME_SET_ATIME)
+		attr->atime.sec = new->st_atim.tv_sec, attr->atime.nsec = (uint64_t)new->st_atim.tv_nsec;
+	if (set & VOLUME_SET_MTIME)
+		attr->mtime.sec = new->st_mtim.tv_sec, attr->mtime.nsec = (uint64_t)new->st_mtim.tv_nsec;
+	if (set & VOLUME_SET_ATIME_NOW)
+		inode_stamp(attr, INODE_ATIME);
+	if (set & VOLUME_SET_MTIME_NOW)
+		inode_stamp(attr, INODE_MTIME);
+	if (set & (VOLUME_SET_MTIME | VOLUME_SET_MTIME_NOW))
+		atomic_fetch_or(&i->record->flags, INODE_MTIME_SET);
+	if (set & VOLUME_SET_CTIME)
+		attr->ctime.sec = new->st_ctim.tv_sec, attr->ctime.nsec = (uint64_t)new->st_ctim.tv_nsec;
+	else
+		inode_stamp(attr, INODE_CTIME);
+}
+
+int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret)
+{
+	struct inode *i = volume_inode(v, ino);
+	struct inode_attr *attr;
+	int r = 0;
+
+	if (!i)
+		return -ESTALE;
+	if (set & VOLUME_SET_SIZE) {
+		if (!S_ISREG(inode_attr_get(i).mode))
+			return -EINVAL;
+		gate_enter(&v->gate);
+		r = truncate_to(v, i, (uint64_t)new->st_size);
+		gate_leave(&v->gate);
+		if (r < 0)
+			return r;
+	}
+	attr = inode_attr_begin(i);
+	if (set & VOLUME_SET_KILL_PRIV)
+		kill_priv(attr);
+	if (set & VOLUME_SET_MODE)
+		attr->mode = (attr->mode & S_IFMT) | (new->st_mode & 07777);
+	if (set & VOLUME_SET_UID)
+		attr->uid = new->st_uid;
+	if (set & VOLUME_SET_GID)
+		attr->gid = new->st_gid;
+	if (set & ~(unsigned)VOLUME_SET_SIZE)
+		set_times(i, attr, new, set);
+	inode_attr_end(i);
+	inode_stat(i, ret);
+	return 0;
+}
+
+/* --- open and close --------------------------------------------------------------------------- */
+
+/* Only a descriptor open for both can be mapped shared and stored into. */
+static bool can_store(int flags)
+{
+	return (flags & O_ACCMODE) == O_RDWR;
+}
+
+int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache)
+{
+	struct inode *i = volume_inode(v, ino);
+
+	if (!i)
+		return -ESTALE;
+	*ret_keep_cache = true;
+	atomic_fetch_add(&i->record->opens, 1);
+	if (!can_store(flags))
+		return 0;
+	/* From here on reads reserve holes; who read one before left his mark first (fault.c). */
+	if (atomic_fetch_add(&i->record->stores, 1) == 0) {
+		uint32_t had = atomic_fetch_and(&i->record->flags,
+						~(uint32_t)(INODE_HOLES_SERVED | INODE_MTIME_SET));
+
+		*ret_keep_cache = !(had & INODE_HOLES_SERVED);
+	}
+	return 0;
+}
+
+void volume_file_release(struct volume *v, uint64_t ino, int flags)
+{
+	struct inode *i = volume_inode(v, ino);
+
+	if (!i)
+		return;
+	gate_enter(&v->gate);
+	ASSERT(i->record->opens);
+	if (can_store(flags) && atomic_fetch_sub(&i->record->stores, 1) == 1)
+		range_return_lent(&v->pool, i);
+	atomic_fetch_sub(&i->record->opens, 1);
+	volume_bury(v, i);
+	gate_leave(&v->gate);
+}
+
+/* --- reading ---------------------------------------------------------------------------------- */
+
+static uint8_t zeroes[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+
+/* A page that had been swapped out would end a process that is killed while it replies with it in an
+ * error for the reader.  One load brings it in, and costs less than a system call for those that are. */
+static void touch(const uint8_t *page)
+{
+	(void)*(const volatile uint8_t *)page;
+}
+
+static void add_bytes(struct volume_read *r, uint8_t *from, size_t len)
+{
+	struct iovec *last = r->count ? &r->iov[r->count - 1] : NULL;
+
+	if (last && (uint8_t *)last->iov_base + last->iov_len == from)
+		last->iov_len += len;
+	else
+		r->iov[r->count++] = (struct iovec){ .iov_base = from, .iov_len = len };
+	r->bytes += len;
+}
+
+int volume_read(struct volume *v, uint64_t ino, uint64_t offset, size_t len, struct volume_read *ret)
+{
+	struct inode *i = volume_inode(v, ino);
+	uint64_t size, first;
+	unsigned pages;
+	int r;
+
+	ret->volume = v;
+	ret->count = ret->pinned = 0;
+	ret->bytes = 0;
+	if (!i)
+		return -ESTALE;
+	size = inode_size(i);
+	if (offset >= size || !len)
+		return 0;
+	len = MIN(len, size - offset);
+	len = MIN(len, (size_t)BATCH_PAGES << PAGE_SHIFT);
+	first = offset >> PAGE_SHIFT;
+	pages = (unsigned)(pages_of(offset + len) - first);
+	gate_enter(&v->gate);
+	r = fault_read(&v->pool, i, first, pages, ret->frame);
+	gate_leave(&v->gate);
+	if (r < 0)
+		return r;
+	ret->pinned = pages;
+	for (unsigned n = 0; n < pages; n++) {
+		unsigned from = n ? 0 : offset % PAGE_BYTES;
+		size_t here = MIN(len, (size_t)(PAGE_BYTES - from));
+		uint8_t *page = ret->frame[n] ? frames_data(v->pool.frames, ret->frame[n]) : zeroes;
+
+		touch(page);
+		add_bytes(ret, page + from, here);
+		len -= here;
+	}
+	return 0;
+}
+
+void volume_read_done(struct volume_read *r)
+{
+	for (unsigned n = 0; n < r->pinned; n++)
+		if (r->frame[n])
+			content_unpin(r->volume->pool.content, r->frame[n]);
+	r->pinned = 0;
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static void written(struct inode *i, uint64_t end, unsigned flags)
+{
+	struct inode_attr *attr;
+
+	/* A page stored into before somebody set the time arrives after it. */
+	if ((flags & VOLUME_WRITEBACK) && (i->record->flags & INODE_MTIME_SET) &&
+	    !(flags & VOLUME_WRITE_KILL_PRIV))
+		return;
+	attr = inode_attr_begin(i);
+	if (flags & VOLUME_WRITE_KILL_PRIV)
+		kill_priv(attr);
+	if (!(flags & VOLUME_WRITEBACK))
+		attr->size = MAX(attr->size, end);
+	if (!((flags & VOLUME_WRITEBACK) && (i->record->flags & INODE_MTIME_SET)))
+		inode_stamp(attr, INODE_MTIME | INODE_CTIME);
+	inode_attr_end(i);
+	if (!(flags & VOLUME_WRITEBACK) && (i->record->flags & INODE_MTIME_SET))
+		atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_MTIME_SET);
+}
+
+static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, const uint8_t *data,
+			    size_t len, unsigned flags)
+{
+	size_t done = 0;
+	int r = 0;
+
+	while (done < len) {
+		size_t here = MIN(len - done, (size_t)BATCH_PAGES << PAGE_SHIFT), some = 0;
+
+		r = fault_write(&v->pool, i, offset + done, data + done, here,
+				flags & VOLUME_WRITEBACK ? FAULT_WRITEBACK : 0, &some);
+		if (r < 0)
+			break;
+		done += some;
+		if (some < here)
+			break;
+	}
+	if (done)
+		written(i, offset + done, flags);
+	return done ? (ssize_t)done : r;
+}
+
+ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void *data, size_t len,
+		     unsigned flags)
+{
+	struct inode *i = volume_inode(v, ino);
+	size_t asked = len;
+	ssize_t n;
+
+	if (!i)
+		return -ESTALE;
+	if (!len)
+		return 0;
+	if (flags & VOLUME_WRITEBACK) {
+		uint64_t size = inode_size(i);
+
+		/* What a truncation has cut off meanwhile is dropped, and the kernel told it is done. */
+		if (offset >= size) {
+			pool_count(&v->pool, ATTR_fault_beyond_eof, (int64_t)pages_of(len));
+			return (ssize_t)asked;
+		}
+		len = MIN(len, size - offset);
+	} else {
+		if (offset >= FILE_BYTES_MAX)
+			return -EFBIG;
+		len = MIN(len, FILE_BYTES_MAX - offset);
+	}
+	gate_enter(&v->gate);
+	n = write_inside(v, i, offset, data, len, flags);
+	gate_leave(&v->gate);
+	return n >= 0 && (flags & VOLUME_WRITEBACK) ? (ssize_t)asked : n;
+}
+
+/* --- allocation ------------------------------------------------------------------------------- */
+
+static int allocate(struct volume *v, struct inode *i, int mode, uint64_t offset, uint64_t len)
+{
+	uint64_t end = offset + len, size = inode_size(i);
+	bool keep = mode & FALLOC_FL_KEEP_SIZE;
+	int r;
+
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		return offset < size ? range_zero(&v->pool, i, offset, MIN(len, size - offset)) : 0;
+	if ((mode & FALLOC_FL_ZERO_RANGE) && offset < size) {
+		r = range_zero(&v->pool, i, offset, MIN(len, size - offset));
+		if (r < 0)
+			return r;
+	}
+	r = range_reserve(&v->pool, i, offset >> PAGE_SHIFT,
+			  pages_of(end) - (offset >> PAGE_SHIFT), SLOT_RESERVED);
+	if (!r && !keep)
+		extend_to(i, end);
+	return r;
+}
+
+int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, uint64_t len)
+{
+	struct inode *i = volume_inode(v, ino);
+	struct inode_attr *attr;
+	int r;
+
+	if (!i)
+		return -ESTALE;
+	if (mode & ~(FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE | FALLOC_FL_ZERO_RANGE) ||
+	    ((mode & FALLOC_FL_PUNCH_HOLE) &&
+	     mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)))
+		return -EOPNOTSUPP;
+	if (!len)
+		return -EINVAL;
+	if (offset > FILE_BYTES_MAX || len > FILE_BYTES_MAX - offset)
+		return -EFBIG;
+	gate_enter(&v->gate);
+	r = allocate(v, i, mode, offset, len);
+	gate_leave(&v->gate);
+	if (r < 0)
+		return r;
+	attr = inode_attr_begin(i);
+	kill_priv(attr);
+	inode_stamp(attr, INODE_MTIME | INODE_CTIME);
+	inode_attr_end(i);
+	pool_changed(&v->pool);
+	return 0;
+}
+
+int volume_seek(struct volume *v, uint64_t ino, uint64_t offset, int whence, uint64_t *ret)
+{
+	struct inode *i = volume_inode(v, ino);
+	bool found;
+
+	if (!i)
+		return -ESTALE;
+	if (whence != SEEK_DATA && whence != SEEK_HOLE)
+		return -EINVAL;
+	gate_enter(&v->gate);
+	found = range_seek(&v->pool, i, offset, inode_size(i), whence == SEEK_DATA, ret);
+	gate_leave(&v->gate);
+	return found ? 0 : -ENXIO;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/volume_inside.h - what lies behind the door, for the files that make up core/volume.
+ *
+ * Owns     struct volume.
+ * Keeps    W1 names change under `names_lock`, one operation at a time, with the inodes they touch.
+ * Threads  each public call enters the gate and leaves it before it returns.
+ * Fails    see volume.h.
+ */
+#pragma once
+
+#include "arena.h"
+#include "indexdb.h"
+#include "keeper.h"
+#include "names.h"
+#include "pool.h"
+#include "room.h"
+#include "scan.h"
+#include "volume.h"
+
+struct volume {
+	struct gate gate;
+	struct lock names_lock;
+	struct counters *counters;
+	struct room *room;
+	struct arena frames_arena;
+	struct pool pool;
+	struct names *names;
+	struct indexdb *indexdb; /* the keeper's; NULL when it could not be had */
+	struct scan *scan;
+	struct keeper *keeper;
+	bool started;
+	char dir[];
+};
+
+/* The inode `ino`; NULL is -ESTALE. */
+static inline struct inode *volume_inode(struct volume *v, uint64_t ino)
+{
+	return itable_get(v->pool.itable, ino);
+}
+
+/* Free `i` with all it holds if nobody knows it any more.  Inside the gate, no lock held. */
+void volume_bury(struct volume *v, struct inode *i);
+
+/* recover.c: rebuild what is derived from what the memfds and names.db hold, before threads start. */
+int recover(struct volume *v) must_check;
+
+/* check.c, with the gate closed. */
+int check(struct volume *v, check_report *report, void *arg) must_check;
+
+/* ledger.c: bring index.db up to date. The keeper's thread, outside the gate. */
+void ledger_write(struct volume *v);

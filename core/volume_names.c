@@ -1,0 +1,496 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/volume_names.c - what a change of names does to inodes.
+ *
+ * Order: the record is complete (attributes, used), then names.db commits, then the effects that the commit
+ * implies: link counts, sizes of directories, times.  Whoever dies before the commit leaves a record
+ * without a name, which is free; after it, link counts are counted again from the names (recover.c).
+ */
+#include <linux/fs.h>
+#include <string.h>
+
+#include "volume_inside.h"
+
+enum { ENTRY_BYTES = 20 }; /* what an entry adds to a directory's size, as on tmpfs */
+
+/* Both, as one: enter and leave. */
+static void begin(struct volume *v)
+{
+	gate_enter(&v->gate);
+	lock_take(&v->names_lock);
+}
+
+static void end(struct volume *v)
+{
+	lock_drop(&v->names_lock);
+	gate_leave(&v->gate);
+}
+
+static int to_errno(int r)
+{
+	switch (r) {
+	case NAMES_ABSENT:
+		return -ENOENT;
+	case NAMES_EXISTS:
+		return -EEXIST;
+	default:
+		return FOLD(r);
+	}
+}
+
+static bool is_dir(struct inode *i)
+{
+	return S_ISDIR(inode_attr_get(i).mode);
+}
+
+/* A directory that things can be put into or looked up in. */
+static int get_dir(struct volume *v, uint64_t ino, struct inode **ret)
+{
+	struct inode *i = volume_inode(v, ino);
+	struct inode_attr attr;
+
+	if (!i)
+		return -ESTALE;
+	attr = inode_attr_get(i);
+	if (!S_ISDIR(attr.mode))
+		return -ENOTDIR;
+	if (!attr.nlink)
+		return -ENOENT; /* removed, but somebody is still in it */
+	*ret = i;
+	return 0;
+}
+
+static int get_child(struct volume *v, uint64_t dir, struct name name, struct inode **ret)
+{
+	uint64_t ino;
+	int r = names_lookup(v->names, dir, name, &ino);
+
+	if (r)
+		return to_errno(r);
+	*ret = volume_inode(v, ino);
+	return *ret ? 0 : -ESTALE;
+}
+
+static void dir_changed(struct inode *dir, int entries, int links)
+{
+	struct inode_attr *attr = inode_attr_begin(dir);
+
+	attr->size += (uint64_t)(int64_t)(entries * ENTRY_BYTES);
+	attr->nlink += (uint32_t)links;
+	inode_stamp(attr, INODE_MTIME | INODE_CTIME);
+	inode_attr_end(dir);
+}
+
+static void linked(struct inode *i, int links)
+{
+	struct inode_attr *attr = inode_attr_begin(i);
+
+	attr->nlink += (uint32_t)links;
+	inode_stamp(attr, INODE_CTIME);
+	inode_attr_end(i);
+}
+
+static void moved(struct inode *i, uint64_t parent)
+{
+	struct inode_attr *attr = inode_attr_begin(i);
+
+	if (S_ISDIR(attr->mode))
+		attr->parent = parent;
+	inode_stamp(attr, INODE_CTIME);
+	inode_attr_end(i);
+}
+
+static void fill(struct inode *i, struct volume_entry *ret)
+{
+	ret->ino = inode_ino(i);
+	inode_stat(i, &ret->attr);
+}
+
+/* --- lookups ---------------------------------------------------------------------------------- */
+
+int volume_lookup(struct volume *v, uint64_t dir, struct name name, struct volume_entry *ret)
+{
+	struct inode *i;
+	uint64_t ino;
+	int r;
+
+	gate_enter(&v->gate);
+	r = get_dir(v, dir, &i);
+	if (!r)
+		r = to_errno(names_lookup(v->names, dir, name, &ino));
+	if (!r) {
+		i = volume_inode(v, ino);
+		r = i && inode_remember(i, ino) ? 0 : -ENOENT; /* removed just now */
+	}
+	if (!r)
+		fill(i, ret);
+	gate_leave(&v->gate);
+	return r;
+}
+
+int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret)
+{
+	struct inode *i = volume_inode(v, ino);
+
+	if (!i || !inode_remember(i, ino))
+		return -ESTALE;
+	fill(i, ret);
+	return 0;
+}
+
+void volume_forget(struct volume *v, uint64_t ino, uint64_t lookups)
+{
+	struct inode *i = volume_inode(v, ino);
+
+	if (!i || ino == ROOT_INO)
+		return;
+	gate_enter(&v->gate);
+	lookups = MIN(lookups, (uint64_t)i->record->lookups);
+	atomic_fetch_sub(&i->record->lookups, lookups);
+	volume_bury(v, i);
+	gate_leave(&v->gate);
+}
+
+int volume_parent(struct volume *v, uint64_t dir, uint64_t *ret_parent)
+{
+	struct inode *i = volume_inode(v, dir);
+	struct inode_attr attr;
+
+	if (!i)
+		return -ESTALE;
+	attr = inode_attr_get(i);
+	if (!S_ISDIR(attr.mode))
+		return -ENOTDIR;
+	*ret_parent = attr.parent;
+	return 0;
+}
+
+mode_t volume_type(struct volume *v, uint64_t ino)
+{
+	struct inode *i = volume_inode(v, ino);
+
+	return i ? inode_attr_get(i).mode & S_IFMT : 0;
+}
+
+int volume_list(struct volume *v, uint64_t dir, uint64_t offset, struct names_entry *ret, unsigned max,
+		unsigned *ret_count)
+{
+	int r;
+
+	gate_enter(&v->gate);
+	r = to_errno(names_list(v->names, dir, offset, ret, max, ret_count));
+	gate_leave(&v->gate);
+	return r;
+}
+
+int volume_readlink(struct volume *v, uint64_t ino, char *buf)
+{
+	struct inode *i = volume_inode(v, ino);
+	int r;
+
+	if (!i)
+		return -ESTALE;
+	if (!S_ISLNK(inode_attr_get(i).mode))
+		return -EINVAL;
+	gate_enter(&v->gate);
+	r = to_errno(names_readlink(v->names, ino, buf));
+	gate_leave(&v->gate);
+	return r;
+}
+
+/* --- new names -------------------------------------------------------------------------------- */
+
+static struct inode_attr new_attr(struct inode *dir, const struct volume_new *new)
+{
+	struct inode_attr parent = inode_attr_get(dir);
+	struct inode_attr attr = {
+		.mode = new->mode,
+		.uid = new->uid,
+		.gid = new->gid,
+		.nlink = S_ISDIR(new->mode) ? 2 : 1,
+		.rdev = new->rdev,
+		.size = new->target ? new->target->len : 0,
+		.parent = S_ISDIR(new->mode) ? inode_ino(dir) : 0,
+	};
+
+	if (parent.mode & S_ISGID) {
+		attr.gid = parent.gid;
+		if (S_ISDIR(new->mode))
+			attr.mode |= S_ISGID;
+	}
+	inode_stamp(&attr, INODE_ATIME | INODE_MTIME | INODE_CTIME | INODE_BTIME);
+	return attr;
+}
+
+static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
+			 const struct volume_new *new, struct volume_entry *ret) REQUIRES(v->names_lock)
+{
+	struct inode *dir, *i;
+	struct inode_attr attr;
+	bool keep;
+	int r;
+
+	lock_assert_held(&v->names_lock);
+	r = get_dir(v, dir_ino, &dir);
+	if (r < 0)
+		return r;
+	attr = new_attr(dir, new);
+	r = itable_new(v->pool.itable, &attr, dir->record->domain, &i);
+	if (r < 0)
+		return r;
+	r = to_errno(names_add(v->names, dir_ino, name, inode_ino(i), new->target));
+	if (r < 0) {
+		itable_free(v->pool.itable, i);
+		return r;
+	}
+	dir_changed(dir, 1, S_ISDIR(new->mode));
+	i->record->lookups = 1;
+	if (new->open_flags >= 0)
+		r = volume_file_open(v, inode_ino(i), new->open_flags, &keep);
+	fill(i, ret);
+	return r;
+}
+
+int volume_create(struct volume *v, uint64_t dir, struct name name, const struct volume_new *new,
+		  struct volume_entry *ret)
+{
+	int r;
+
+	if (new->target && new->target->len > SYMLINK_BYTES_MAX)
+		return -ENAMETOOLONG;
+	begin(v);
+	r = create_locked(v, dir, name, new, ret);
+	end(v);
+	return r;
+}
+
+static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct name name,
+		       struct volume_entry *ret) REQUIRES(v->names_lock)
+{
+	struct inode *dir, *i = volume_inode(v, ino);
+	struct inode_attr attr;
+	int r;
+
+	lock_assert_held(&v->names_lock);
+	if (!i)
+		return -ESTALE;
+	attr = inode_attr_get(i);
+	if (S_ISDIR(attr.mode))
+		return -EPERM;
+	if (!attr.nlink)
+		return -ENOENT;
+	if (attr.nlink == UINT32_MAX)
+		return -EMLINK;
+	r = get_dir(v, dir_ino, &dir);
+	if (!r)
+		r = to_errno(names_add(v->names, dir_ino, name, ino, NULL));
+	if (r < 0)
+		return r;
+	linked(i, 1);
+	dir_changed(dir, 1, 0);
+	if (!inode_remember(i, ino))
+		return -ESTALE;
+	fill(i, ret);
+	return 0;
+}
+
+int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, struct volume_entry *ret)
+{
+	int r;
+
+	begin(v);
+	r = link_locked(v, ino, dir, name, ret);
+	end(v);
+	return r;
+}
+
+/* --- names that go ---------------------------------------------------------------------------- */
+
+static int unlink_locked(struct volume *v, uint64_t dir_ino, struct name name, struct inode **ret)
+	REQUIRES(v->names_lock)
+{
+	struct inode *dir, *i;
+	struct inode_attr attr;
+	int r;
+
+	lock_assert_held(&v->names_lock);
+	r = get_dir(v, dir_ino, &dir);
+	if (!r)
+		r = get_child(v, dir_ino, name, &i);
+	if (r < 0)
+		return r;
+	attr = inode_attr_get(i);
+	if (S_ISDIR(attr.mode))
+		return -EISDIR;
+	r = to_errno(names_remove(v->names, dir_ino, name, inode_ino(i), attr.nlink == 1));
+	if (r < 0)
+		return r;
+	linked(i, -1);
+	dir_changed(dir, -1, 0);
+	*ret = i;
+	return 0;
+}
+
+int volume_unlink(struct volume *v, uint64_t dir, struct name name)
+{
+	struct inode *i;
+	int r;
+
+	begin(v);
+	r = unlink_locked(v, dir, name, &i);
+	lock_drop(&v->names_lock);
+	if (!r)
+		volume_bury(v, i);
+	gate_leave(&v->gate);
+	return r;
+}
+
+static int must_be_empty(struct volume *v, struct inode *dir)
+{
+	bool empty;
+	int r = to_errno(names_is_empty(v->names, inode_ino(dir), &empty));
+
+	return r < 0 ? r : empty ? 0 : -ENOTEMPTY;
+}
+
+static int rmdir_locked(struct volume *v, uint64_t dir_ino, struct name name, struct inode **ret)
+	REQUIRES(v->names_lock)
+{
+	struct inode *dir, *i;
+	int r;
+
+	lock_assert_held(&v->names_lock);
+	r = get_dir(v, dir_ino, &dir);
+	if (!r)
+		r = get_child(v, dir_ino, name, &i);
+	if (!r)
+		r = is_dir(i) ? must_be_empty(v, i) : -ENOTDIR;
+	if (!r)
+		r = to_errno(names_remove(v->names, dir_ino, name, inode_ino(i), true));
+	if (r < 0)
+		return r;
+	linked(i, -2);
+	dir_changed(dir, -1, -1);
+	*ret = i;
+	return 0;
+}
+
+int volume_rmdir(struct volume *v, uint64_t dir, struct name name)
+{
+	struct inode *i;
+	int r;
+
+	begin(v);
+	r = rmdir_locked(v, dir, name, &i);
+	lock_drop(&v->names_lock);
+	if (!r)
+		volume_bury(v, i);
+	gate_leave(&v->gate);
+	return r;
+}
+
+/* --- rename ----------------------------------------------------------------------------------- */
+
+struct rename {
+	struct inode *dir, *new_dir;
+	struct inode *i;   /* what is moved */
+	struct inode *old; /* what is there: replaced, or exchanged; NULL: nothing */
+	enum names_rename how;
+};
+
+/* A directory must not end up below itself. */
+static bool is_below(struct volume *v, struct inode *i, struct inode *above)
+{
+	while (i && i != above && inode_ino(i) != ROOT_INO)
+		i = volume_inode(v, inode_attr_get(i).parent);
+	return i == above;
+}
+
+static int may_replace(struct volume *v, const struct rename *m)
+{
+	if (m->how == NAMES_RENAME_NOREPLACE)
+		return -EEXIST;
+	if (m->how == NAMES_RENAME_EXCHANGE)
+		return is_dir(m->old) && is_below(v, m->dir, m->old) ? -EINVAL : 0;
+	if (!is_dir(m->i))
+		return is_dir(m->old) ? -EISDIR : 0;
+	return is_dir(m->old) ? must_be_empty(v, m->old) : -ENOTDIR;
+}
+
+static int find_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir,
+		       struct name new_name, struct rename *m)
+{
+	int r = get_dir(v, dir, &m->dir);
+
+	if (!r)
+		r = get_dir(v, new_dir, &m->new_dir);
+	if (!r)
+		r = get_child(v, dir, name, &m->i);
+	if (r < 0)
+		return r;
+	if (is_dir(m->i) && is_below(v, m->new_dir, m->i))
+		return -EINVAL;
+	r = get_child(v, new_dir, new_name, &m->old);
+	if (r == -ENOENT) {
+		m->old = NULL;
+		return m->how == NAMES_RENAME_EXCHANGE ? -ENOENT : 0;
+	}
+	return r < 0 ? r : may_replace(v, m);
+}
+
+/* Link counts of both directories, of what moved, and of what was replaced. */
+static void renamed(const struct rename *m)
+{
+	int moved_dir = is_dir(m->i), old_dir = m->old && is_dir(m->old);
+
+	if (m->how == NAMES_RENAME_EXCHANGE) {
+		dir_changed(m->dir, 0, old_dir - moved_dir);
+		dir_changed(m->new_dir, 0, moved_dir - old_dir);
+		moved(m->old, inode_ino(m->dir));
+	} else {
+		dir_changed(m->dir, -1, -moved_dir);
+		dir_changed(m->new_dir, m->old ? 0 : 1, moved_dir - old_dir);
+		if (m->old)
+			linked(m->old, old_dir ? -2 : -1);
+	}
+	moved(m->i, inode_ino(m->new_dir));
+}
+
+static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir,
+			 struct name new_name, struct rename *m) REQUIRES(v->names_lock)
+{
+	bool last;
+	int r;
+
+	lock_assert_held(&v->names_lock);
+	r = find_rename(v, dir, name, new_dir, new_name, m);
+	if (r < 0 || m->i == m->old) { /* two names of one file: nothing happens (POSIX) */
+		m->old = NULL;
+		return r;
+	}
+	last = m->old && (is_dir(m->old) || inode_attr_get(m->old).nlink == 1);
+	r = to_errno(names_rename(v->names, dir, name, inode_ino(m->i), new_dir, new_name,
+				  m->old ? inode_ino(m->old) : 0, last, m->how));
+	if (!r)
+		renamed(m);
+	return r;
+}
+
+int volume_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir,
+		  struct name new_name, unsigned flags)
+{
+	struct rename m = { .how = flags & RENAME_EXCHANGE  ? NAMES_RENAME_EXCHANGE :
+				   flags & RENAME_NOREPLACE ? NAMES_RENAME_NOREPLACE :
+							      NAMES_RENAME_REPLACE };
+	int r;
+
+	if (flags & ~(unsigned)(RENAME_EXCHANGE | RENAME_NOREPLACE) ||
+	    flags == (RENAME_EXCHANGE | RENAME_NOREPLACE))
+		return -EINVAL;
+	begin(v);
+	r = rename_locked(v, dir, name, new_dir, new_name, &m);
+	lock_drop(&v->names_lock);
+	if (!r && m.old && m.how == NAMES_RENAME_REPLACE)
+		volume_bury(v, m.old);
+	gate_leave(&v->gate);
+	return r;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/main.c - the command line, and the only place that prints.
+ *
+ *   ksmfs [-f] [-o options] SOURCE MOUNTPOINT
+ *
+ * Without -f the caller waits on a pipe until the daemon serves or has given up, and then exits with what
+ * the daemon told; with -f the caller is the daemon.
+ */
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/sysinfo.h>
+#include <sys/wait.h>
+#include <syslog.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "fs/options.h"
+#include "fs/super.h"
+#include "fs/title.h"
+#include "fs/why.h"
+
+/* As mount(8) has them. */
+enum { EXIT_OK = 0, EXIT_USAGE = 1, EXIT_SYSTEM = 2, EXIT_MOUNT = 32 };
+
+struct command_line {
+	bool foreground;
+	char *options; /* all -o, joined by commas */
+	const char *source;
+	char *mountpoint; /* absolute and resolved */
+};
+
+static int complain(int status, const char *fmt, ...) printf_like(2, 3);
+
+static int complain(int status, const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("ksmfs: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputc('\n', stderr);
+	return status;
+}
+
+static int print_help(void)
+{
+	const char *name, *help;
+	char text[64];
+
+	puts("usage: ksmfs [-f] [-o OPTION[,OPTION...]] SOURCE MOUNTPOINT\n"
+	     "       mount -t fuse.ksmfs [-o OPTION[,OPTION...]] SOURCE MOUNTPOINT\n"
+	     "\n"
+	     "Mounts a file system in memory whose files share equal pages.\n"
+	     "\n"
+	     "  -f              stay in the foreground, log to stderr\n"
+	     "  -o OPTION,...   options, see below and mount(8)\n"
+	     "  -h, --help      this text\n"
+	     "  -V, --version   the version\n");
+	for (unsigned i = 0; (help = options_help(i, &name)) != NULL; i++) {
+		snprintf(text, sizeof(text), "%s", name);
+		printf("  -o %-20s %s\n", text, help);
+	}
+	return EXIT_OK;
+}
+
+/* --- the log ------------------------------------------------------------------------------------- */
+
+static void log_to_stderr(enum log_level level, const char *line)
+{
+	if (level < LOG_LEVEL_DEBUG)
+		fprintf(stderr, "ksmfs: %s\n", line);
+}
+
+static void log_to_syslog(enum log_level level, const char *line)
+{
+	if (level < LOG_LEVEL_DEBUG)
+		syslog((int)level, "%s", line);
+}
+
+static void open_log(const struct command_line *c)
+{
+	static char ident[256]; /* syslog(3) keeps the pointer */
+
+	if (c->foreground) {
+		log_set_sink(log_to_stderr);
+		return;
+	}
+	snprintf(ident, sizeof(ident), "ksmfs[%s]", c->mountpoint);
+	openlog(ident, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	log_set_sink(log_to_syslog);
+}
+
+/* --- the command line ---------------------------------------------------------------------------- */
+
+static bool add_options(struct command_line *c, const char *more)
+{
+	char *joined;
+
+	if (asprintf(&joined, "%s%s%s", c->options ? c->options : "", c->options ? "," : "", more) < 0)
+		return false;
+	free(c->options);
+	c->options = joined;
+	return true;
+}
+
+/* 0, or the exit status and 1 in *ret_done. */
+static int read_command_line(int argc, char **argv, struct command_line *c, bool *ret_done)
+{
+	const char *words[2] = {NULL, NULL};
+	unsigned count = 0;
+
+	*ret_done = true;
+	for (int i = 1; i < argc; i++) {
+		const char *arg = argv[i];
+
+		if (strcmp(arg, "-h") == 0 || strcmp(arg, "--help") == 0)
+			return print_help();
+		if (strcmp(arg, "-V") == 0 || strcmp(arg, "--version") == 0)
+			return puts("ksmfs " KSMFS_VERSION) < 0 ? EXIT_SYSTEM : EXIT_OK;
+		if (strcmp(arg, "-f") == 0) {
+			c->foreground = true;
+		} else if (strncmp(arg, "-o", 2) == 0) {
+			const char *value = arg[2] ? arg + 2 : i + 1 < argc ? argv[++i] : NULL;
+
+			if (!value)
+				return complain(EXIT_USAGE, "-o needs options");
+			if (!add_options(c, value))
+				return complain(EXIT_SYSTEM, "out of memory");
+		} else if (arg[0] == '-' && arg[1]) {
+			return complain(EXIT_USAGE, "unknown option '%s' (see ksmfs --help)", arg);
+		} else if (count == 2) {
+			return complain(EXIT_USAGE, "too many arguments (see ksmfs --help)");
+		} else {
+			words[count++] = arg;
+		}
+	}
+	if (count < 2)
+		return complain(EXIT_USAGE, "needs SOURCE and MOUNTPOINT (see ksmfs --help)");
+	c->source = words[0];
+	c->mountpoint = realpath(words[1], NULL);
+	if (!c->mountpoint)
+		return complain(EXIT_MOUNT, "mount point %s: %s", words[1], strerror(errno));
+	*ret_done = false;
+	return EXIT_OK;
+}
+
+static int read_options(const struct command_line *c, struct options *o)
+{
+	char err[OPTIONS_ERROR_BYTES];
+	struct sysinfo info;
+
+	if (options_parse(c->options ? c->options : "", o, err, sizeof(err)) < 0)
+		return complain(EXIT_USAGE, "%s", err);
+	if (sysinfo(&info) < 0)
+		return complain(EXIT_SYSTEM, "cannot read the size of memory: %s", strerror(errno));
+	options_resolve(o, (uint64_t)info.totalram * info.mem_unit / PAGE_BYTES, getuid(), getgid());
+	return EXIT_OK;
+}
+
+/* --- running ------------------------------------------------------------------------------------- */
+
+/* 0, 1 and 2 are open, whatever the caller did: else /dev/fuse could become one of them. */
+static bool open_standard_fds(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+	return fd >= 0;
+}
+
+static void leave_terminal(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int standard = 0; fd >= 0 && standard <= 2; standard++)
+		dup2(fd, standard);
+	if (fd > 2)
+		close(fd);
+	if (chdir("/") < 0)
+		log_warning("cannot leave the working directory: %s", strerror(errno));
+}
+
+static int run_foreground(const struct command_line *c, const struct options *o)
+{
+	struct why why = {0};
+
+	if (super_start(o, c->source, c->mountpoint, &why) < 0)
+		return complain(EXIT_MOUNT, "%s", why.text);
+	return super_serve();
+}
+
+/* In the new process: tell the caller how it went, then serve. */
+static int run_daemon(const struct command_line *c, const struct options *o, int told_fd)
+{
+	struct why why = {0};
+	int r;
+
+	setsid();
+	r = super_start(o, c->source, c->mountpoint, &why);
+	if (r == 0)
+		leave_terminal();
+	if (write(told_fd, &why, sizeof(why)) != (ssize_t)sizeof(why) && r == 0)
+		log_debug("nobody waits for the mount any more");
+	close(told_fd);
+	return r < 0 ? EXIT_MOUNT : super_serve();
+}
+
+static int run_background(const struct command_line *c, const struct options *o)
+{
+	struct why why;
+	int told[2];
+	ssize_t n;
+	pid_t pid;
+
+	if (pipe2(told, O_CLOEXEC) < 0)
+		return complain(EXIT_SYSTEM, "cannot make a pipe: %s", strerror(errno));
+	pid = fork();
+	if (pid < 0)
+		return complain(EXIT_SYSTEM, "cannot fork: %s", strerror(errno));
+	if (pid == 0) {
+		close(told[0]);
+		_exit(run_daemon(c, o, told[1]));
+	}
+	close(told[1]);
+	do {
+		n = read(told[0], &why, sizeof(why));
+	} while (n < 0 && errno == EINTR);
+	if (n == (ssize_t)sizeof(why) && why.error == 0)
+		return EXIT_OK;
+	waitpid(pid, NULL, 0); /* it has cleaned up when the caller goes on */
+	if (n != (ssize_t)sizeof(why))
+		return complain(EXIT_MOUNT, "the daemon died while starting");
+	return complain(EXIT_MOUNT, "%s", why.text);
+}
+
+int main(int argc, char **argv)
+{
+	struct command_line c = {0};
+	static struct options o;
+	bool done;
+	int status;
+
+	argv = title_init(argc, argv);
+	if (!open_standard_fds())
+		return EXIT_SYSTEM;
+	status = read_command_line(argc, argv, &c, &done);
+	if (done)
+		return status;
+	status = read_options(&c, &o);
+	if (status != EXIT_OK)
+		return status;
+	open_log(&c);
+	return c.foreground ? run_foreground(&c, &o) : run_background(&c, &o);
+}

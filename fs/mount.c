@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/mount.c - mount(2) where we may, else fusermount3.
+ *
+ * fusermount3 is asked for auto_unmount: it stays, with root's rights, until its socket closes, and then
+ * unmounts what we may not unmount ourselves.  So no later exec is needed, and a user's processes can
+ * give up gaining privileges, too.
+ */
+#include "fs/mount.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "fs/privileges.h"
+
+enum { HELPER_OPTIONS_BYTES = 1024 };
+
+/* --- as root ------------------------------------------------------------------------------------ */
+
+static int open_device(struct why *why)
+{
+	int fd = open("/dev/fuse", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOENT || errno == ENODEV || errno == ENXIO)
+		return why_say(why, -errno, "there is no /dev/fuse: the kernel's fuse module is missing");
+	return why_errno(why, -errno, "cannot open /dev/fuse");
+}
+
+static int mount_directly(struct mount *m, const struct options *o, const char *source, struct why *why)
+{
+	char data[sizeof(o->kernel) + 160], type[sizeof(o->subtype) + 8];
+	int r;
+
+	m->fuse_fd = open_device(why);
+	if (m->fuse_fd < 0)
+		return m->fuse_fd;
+	snprintf(type, sizeof(type), "fuse.%s", o->subtype);
+	snprintf(data, sizeof(data),
+		 "fd=%d,rootmode=40000,user_id=%u,group_id=%u,default_permissions,allow_other%s",
+		 m->fuse_fd, (unsigned)getuid(), (unsigned)getgid(), o->kernel);
+	if (mount(source, m->path, type, o->mount_flags, data) == 0)
+		return 0;
+	r = -errno;
+	close(m->fuse_fd);
+	m->fuse_fd = -1;
+	return why_errno(why, r, "cannot mount on %s", m->path);
+}
+
+/* --- through fusermount3 ------------------------------------------------------------------------ */
+
+struct helper_flag {
+	unsigned long flag;
+	const char *word;
+};
+static const struct helper_flag helper_flags[] = {
+	{MS_RDONLY, "ro"},   {MS_NOEXEC, "noexec"},   {MS_SYNCHRONOUS, "sync"},
+	{MS_NOATIME, "noatime"}, {MS_DIRSYNC, "dirsync"},
+};
+
+static size_t append(char *text, size_t used, const char *word)
+{
+	int n = snprintf(text + used, HELPER_OPTIONS_BYTES - used, ",%s", word);
+
+	return used + (size_t)n;
+}
+
+static void helper_options(char *text, const struct options *o, const char *source)
+{
+	size_t used = (size_t)snprintf(text, HELPER_OPTIONS_BYTES,
+				       "nosuid,nodev,default_permissions,auto_unmount");
+
+	if (o->allow_other)
+		used = append(text, used, "allow_other");
+	for (unsigned i = 0; i < ARRAY_SIZE(helper_flags); i++)
+		if (o->mount_flags & helper_flags[i].flag)
+			used = append(text, used, helper_flags[i].word);
+	used = append(text, used, "subtype=");
+	used += (size_t)snprintf(text + used, HELPER_OPTIONS_BYTES - used, "%s", o->subtype);
+	used = append(text, used, "fsname=");
+	for (const char *p = source; *p && used + 3 < HELPER_OPTIONS_BYTES; p++) {
+		if (*p == ',' || *p == '\\')
+			text[used++] = '\\';
+		text[used++] = *p;
+	}
+	text[used] = '\0';
+}
+
+/* In the child: nothing of ours stays open in it but the socket and the file for its complaints. */
+static _Noreturn void run_helper(int socket_fd, int errors_fd, const char *options, const char *path)
+{
+	char number[16];
+	int null_fd = open("/dev/null", O_RDWR);
+
+	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(errors_fd, 2) < 0)
+		_exit(127);
+	if (null_fd > 2)
+		close(null_fd);
+	fcntl(socket_fd, F_SETFD, 0);
+	snprintf(number, sizeof(number), "%d", socket_fd);
+	setenv("_FUSE_COMMFD", number, 1);
+	execlp("fusermount3", "fusermount3", "-o", options, "--", path, (char *)NULL);
+	execl("/usr/bin/fusermount3", "fusermount3", "-o", options, "--", path, (char *)NULL);
+	dprintf(2, "fusermount3, which mounts for ordinary users, cannot be run: %s\n", strerror(errno));
+	_exit(127);
+}
+
+static int receive_fd(int socket_fd)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = {&byte, 1};
+	struct msghdr message = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *part;
+	ssize_t n;
+	int fd;
+
+	do {
+		n = recvmsg(socket_fd, &message, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	part = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (!part || part->cmsg_type != SCM_RIGHTS)
+		return -EPERM;
+	memcpy(&fd, CMSG_DATA(part), sizeof(fd));
+	return fd;
+}
+
+/* The helper's own words are the best reason there is. */
+static int helper_refused(int errors_fd, struct why *why, const char *path)
+{
+	char line[300];
+	ssize_t n;
+
+	n = pread(errors_fd, line, sizeof(line) - 1, 0);
+	if (n <= 0)
+		return why_say(why, -EPERM, "fusermount3 does not mount on %s", path);
+	line[n] = '\0';
+	line[strcspn(line, "\n")] = '\0';
+	return why_say(why, -EPERM, "%s", line);
+}
+
+static int mount_by_helper(struct mount *m, const struct options *o, const char *source, struct why *why)
+{
+	char options[HELPER_OPTIONS_BYTES];
+	int pair[2], errors_fd, r;
+
+	helper_options(options, o, source);
+	errors_fd = memfd_create("ksmfs-helper", MFD_CLOEXEC);
+	if (errors_fd < 0)
+		return why_errno(why, -errno, "cannot start fusermount3");
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		r = why_errno(why, -errno, "cannot start fusermount3");
+		close(errors_fd);
+		return r;
+	}
+	m->helper = fork();
+	if (m->helper == 0)
+		run_helper(pair[1], errors_fd, options, m->path);
+	close(pair[1]);
+	m->helper_fd = pair[0];
+	m->fuse_fd = m->helper < 0 ? -errno : receive_fd(m->helper_fd);
+	if (m->fuse_fd < 0) {
+		m->fuse_fd = -1;
+		close(m->helper_fd);
+		m->helper_fd = -1;
+		if (m->helper > 0)
+			waitpid(m->helper, NULL, 0);
+		r = helper_refused(errors_fd, why, m->path);
+		close(errors_fd);
+		return r;
+	}
+	close(errors_fd);
+	log_info("mounted by an ordinary user: nosuid and nodev always%s; read-ahead and dirty ratio are "
+		 "the system's", o->allow_other ? "" : ", for this user alone (allow_other not asked for)");
+	return 0;
+}
+
+/* --- both ---------------------------------------------------------------------------------------- */
+
+static int check_mountpoint(const char *path, struct why *why)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return why_errno(why, -errno, "mount point %s", path);
+	if (!S_ISDIR(st.st_mode))
+		return why_errno(why, -ENOTDIR, "mount point %s", path);
+	return 0;
+}
+
+int mount_make(struct mount *m, const struct options *o, const char *source, const char *mountpoint,
+	       struct why *why)
+{
+	int r;
+
+	memset(m, 0, sizeof(*m));
+	m->fuse_fd = m->helper_fd = -1;
+	snprintf(m->path, sizeof(m->path), "%s", mountpoint);
+	r = check_mountpoint(m->path, why);
+	if (r < 0)
+		return r;
+	if (*o->fsname)
+		source = o->fsname;
+	if (privileges_can_mount())
+		r = mount_directly(m, o, source, why);
+	else
+		r = mount_by_helper(m, o, source, why);
+	if (r < 0)
+		return r;
+	r = mountinfo_find(m->path, &m->info);
+	if (r < 0) {
+		if (m->helper_fd < 0)
+			umount2(m->path, MNT_DETACH | UMOUNT_NOFOLLOW);
+		mount_end(m);
+		return why_errno(why, r, "cannot find the new mount in /proc/self/mountinfo");
+	}
+	return 0;
+}
+
+static void set_backing_device(const struct mount *m, const char *what, unsigned value)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/%s", m->info.major, m->info.minor, what);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || dprintf(fd, "%u", value) < 0)
+		log_write(&(struct log_cause){0}, LOG_LEVEL_INFO, "%s cannot be set to %u: %s", what,
+			  value, strerror(errno));
+	else
+		log_write(&(struct log_cause){0}, LOG_LEVEL_INFO, "%s is %u", what, value);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A limit on the time a request may take ends the whole mount when one takes longer. */
+static void warn_of_timeout(const char *path)
+{
+	char text[16] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	if (read(fd, text, sizeof(text) - 1) > 0 && strtoul(text, NULL, 10) != 0)
+		log_warning("%s is not 0: the kernel ends the mount when a request takes longer", path);
+	close(fd);
+}
+
+void mount_tune(const struct mount *m, const struct options *o)
+{
+	warn_of_timeout("/proc/sys/fs/fuse/default_request_timeout");
+	warn_of_timeout("/proc/sys/fs/fuse/max_request_timeout");
+	if (m->helper_fd >= 0)
+		return; /* mount_make() has said so */
+	set_backing_device(m, "read_ahead_kb", o->read_ahead_kb);
+	set_backing_device(m, "max_ratio", o->max_ratio);
+}
+
+int mount_detach(const struct mount *m)
+{
+	if (m->helper_fd >= 0)
+		return -EPERM;
+	if (!mountinfo_exists(&m->info, m->path))
+		return 0;
+	return umount2(m->path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+void mount_end(struct mount *m)
+{
+	if (m->fuse_fd >= 0)
+		close(m->fuse_fd);
+	m->fuse_fd = -1;
+	if (m->helper_fd >= 0) {
+		close(m->helper_fd);
+		m->helper_fd = -1;
+		waitpid(m->helper, NULL, 0);
+	} else if (m->info.id && mount_detach(m) < 0) {
+		log_err("cannot unmount %s: %s", m->path, strerror(errno));
+	}
+}

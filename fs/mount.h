@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/mount.h - the mount itself: made, tuned, taken away.
+ *
+ * Owns     the fd of /dev/fuse, and for an ordinary user the fusermount3 that will unmount.
+ * Keeps    M1 the mount point is never looked at again by path once it is mounted on: only mount
+ *             tables and umount2(2), which asks the file system nothing.
+ *          M2 what is unmounted is this mount, not one that came later to the same place.
+ * Threads  one (the supervisor).
+ * Fails    -errno and a line in `why`; nothing is mounted then.
+ */
+#pragma once
+
+#include <limits.h>
+
+#include "fs/mountinfo.h"
+#include "fs/options.h"
+#include "fs/why.h"
+
+struct mount {
+	char path[PATH_MAX];
+	int fuse_fd;   /* -1: none */
+	int helper_fd; /* closed: fusermount3 unmounts what is left; -1: mounted by mount(2) */
+	pid_t helper;
+	struct mountinfo info;
+};
+
+/* `mountpoint` is absolute and resolved. */
+int mount_make(struct mount *m, const struct options *o, const char *source, const char *mountpoint,
+	       struct why *why) must_check;
+
+/* Read-ahead and dirty ratio of the backing device, which the kernel only takes after INIT has been
+ * answered.  What cannot be had is said in the log. */
+void mount_tune(const struct mount *m, const struct options *o);
+
+/* Ask for the end: the mount goes from the tree, files in use work on. -EPERM for ordinary users. */
+int mount_detach(const struct mount *m);
+
+/* Close /dev/fuse, which ends a connection that nobody else holds, and leave nothing mounted. */
+void mount_end(struct mount *m);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/mountinfo.c - a line reads: id parent major:minor root path options [tags ...] - type source ...
+ * with spaces, tabs, newlines and backslashes of paths written as three octal digits. */
+#include "fs/mountinfo.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+enum { LINE_BYTES = 16384 };
+
+struct line {
+	struct mountinfo mount;
+	const char *path; /* unescaped */
+	const char *type;
+};
+typedef bool visit_line(void *arg, const struct line *line); /* true: enough */
+
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *p = text; *p; p++) {
+		if (p[0] == '\\' && p[1] && p[2] && p[3]) {
+			*to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
+			p += 3;
+		} else {
+			*to++ = *p;
+		}
+	}
+	*to = '\0';
+}
+
+static bool parse_line(char *text, struct line *ret)
+{
+	char *fields[6], *type, *save = NULL;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
+		fields[i] = strtok_r(i ? NULL : text, " ", &save);
+		if (!fields[i])
+			return false;
+	}
+	do {
+		type = strtok_r(NULL, " ", &save);
+	} while (type && strcmp(type, "-") != 0);
+	type = strtok_r(NULL, " ", &save);
+	if (!type || sscanf(fields[0], "%lu", &ret->mount.id) != 1 ||
+	    sscanf(fields[2], "%u:%u", &ret->mount.major, &ret->mount.minor) != 2)
+		return false;
+	unescape(fields[4]);
+	ret->path = fields[4];
+	ret->type = type;
+	return true;
+}
+
+/* Show each line in `buf` to `visit`; the bytes of an unfinished last one go to its start. */
+static bool visit_lines(char *buf, size_t *len, visit_line *visit, void *arg)
+{
+	char *start = buf, *end;
+	struct line line;
+
+	while ((end = memchr(start, '\n', (size_t)(buf + *len - start))) != NULL) {
+		*end = '\0';
+		if (parse_line(start, &line) && visit(arg, &line))
+			return true;
+		start = end + 1;
+	}
+	*len = (size_t)(buf + *len - start);
+	memmove(buf, start, *len);
+	return false;
+}
+
+static int visit_mounts(visit_line *visit, void *arg)
+{
+	static char buf[LINE_BYTES];
+	size_t len = 0;
+	ssize_t n;
+	int fd, r = 0;
+
+	fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	for (;;) {
+		if (len == sizeof(buf))
+			len = 0; /* a line this long is none of ours */
+		n = read(fd, buf + len, sizeof(buf) - len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			r = -errno;
+		if (n <= 0)
+			break;
+		len += (size_t)n;
+		if (visit_lines(buf, &len, visit, arg))
+			break;
+	}
+	close(fd);
+	return r;
+}
+
+struct wanted {
+	const char *path, *type;
+	struct mountinfo mount;
+	bool found;
+};
+
+static bool visit_path(void *arg, const struct line *line)
+{
+	struct wanted *w = arg;
+
+	if (strcmp(line->path, w->path) == 0 && strncmp(line->type, "fuse", 4) == 0) {
+		w->mount = line->mount;
+		w->found = true;
+	}
+	return false; /* the last line is the topmost mount */
+}
+
+int mountinfo_find(const char *path, struct mountinfo *ret)
+{
+	struct wanted w = {.path = path};
+	int r;
+
+	r = visit_mounts(visit_path, &w);
+	if (r < 0)
+		return r;
+	if (!w.found)
+		return -ENOENT;
+	*ret = w.mount;
+	return 0;
+}
+
+static bool visit_mount(void *arg, const struct line *line)
+{
+	struct wanted *w = arg;
+
+	w->found = line->mount.id == w->mount.id && line->mount.major == w->mount.major &&
+		   line->mount.minor == w->mount.minor && strcmp(line->path, w->path) == 0;
+	return w->found;
+}
+
+bool mountinfo_exists(const struct mountinfo *m, const char *path)
+{
+	struct wanted w = {.path = path, .mount = *m};
+
+	return visit_mounts(visit_mount, &w) == 0 && w.found;
+}
+
+static bool visit_dev(void *arg, const struct line *line)
+{
+	struct wanted *w = arg;
+
+	w->found = line->mount.major == w->mount.major && line->mount.minor == w->mount.minor &&
+		   strcmp(line->type, w->type) == 0;
+	return w->found;
+}
+
+bool mountinfo_is_type(dev_t dev, const char *type)
+{
+	struct wanted w = {.type = type, .mount = {.major = major(dev), .minor = minor(dev)}};
+
+	return visit_mounts(visit_dev, &w) == 0 && w.found;
+}

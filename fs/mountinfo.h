@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/mountinfo.h - what is mounted where, without touching it.
+ *
+ * Owns     nothing.
+ * Keeps    reads /proc/self/mountinfo only: a stat() of our own mount would wait for ourselves.
+ * Threads  one (the supervisor): it uses a static buffer, so that nothing is allocated late.
+ * Fails    -errno; -ENOENT: no such mount.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "core/base.h"
+
+struct mountinfo {
+	unsigned long id; /* of this mount in this namespace */
+	unsigned major, minor;
+};
+
+/* The topmost mount of type "fuse.*" at `path` (absolute, resolved). */
+int mountinfo_find(const char *path, struct mountinfo *ret) must_check;
+
+/* Is that very mount still there? */
+bool mountinfo_exists(const struct mountinfo *m, const char *path);
+
+/* Does the file system with this st_dev say "fuse.SUBTYPE" of itself? */
+bool mountinfo_is_type(dev_t dev, const char *type);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/ops.c - the table, and what is agreed with the kernel at INIT.
+ *
+ * Left out on purpose: flock and POSIX locks (the kernel's own need no daemon, and outlive one), flush,
+ * fsync and fsyncdir (there is nothing behind us to flush to: the kernel writes its pages back first, and
+ * asks once).  transport.c adds what libfuse 3.14 cannot negotiate.
+ */
+#include "fs/ops.h"
+
+enum {
+	BACKGROUND_MAX = 64,
+	BACKGROUND_CONGESTED = 48,
+};
+
+/* We are the only writer, so the kernel's pages are never out of date (AUTO_INVAL_DATA would drop
+ * those that another process has just stored into).  O_TRUNC comes as SETATTR, which the kernel orders
+ * against its own writeback; as a flag of OPEN it could not. */
+static const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
+				 FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ |
+				 FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_HANDLE_KILLPRIV;
+static const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
+			       FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_READDIRPLUS |
+			       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS;
+
+static void agree(void *userdata, struct fuse_conn_info *conn)
+{
+	conn->want &= ~unwanted;
+	conn->want |= conn->capable & wanted;
+	conn->max_write = BATCH_PAGES * PAGE_BYTES;
+	conn->max_background = BACKGROUND_MAX;
+	conn->congestion_threshold = BACKGROUND_CONGESTED;
+	conn->time_gran = 1;
+}
+
+const struct fuse_lowlevel_ops ops_table = {
+	.init = agree,
+	.lookup = ops_lookup,
+	.forget = ops_forget,
+	.forget_multi = ops_forget_multi,
+	.mknod = ops_mknod,
+	.mkdir = ops_mkdir,
+	.symlink = ops_symlink,
+	.create = ops_create,
+	.link = ops_link,
+	.unlink = ops_unlink,
+	.rmdir = ops_rmdir,
+	.rename = ops_rename,
+	.readlink = ops_readlink,
+	.opendir = ops_opendir,
+	.readdir = ops_readdir,
+	.readdirplus = ops_readdirplus,
+	.getattr = ops_getattr,
+	.setattr = ops_setattr,
+	.statfs = ops_statfs,
+	.open = ops_open,
+	.release = ops_release,
+	.read = ops_read,
+	.write = ops_write,
+	.fallocate = ops_fallocate,
+	.lseek = ops_lseek,
+};

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/ops.h - one function for each request of the kernel: decode, call the door, answer.
+ *
+ * Owns     nothing: what is needed comes as libfuse's userdata, a struct fs.
+ * Keeps    B1 no policy: permissions are the kernel's (default_permissions), all else is core's.
+ *          B2 what was counted for the kernel (lookups, opens) is taken back when it did not get the
+ *             answer.
+ *          B3 no operation is ever answered ENOSYS but those the kernel is meant to stop asking for.
+ * Threads  any.
+ * Fails    by the answer.
+ */
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include "core/volume.h"
+
+struct control;
+
+struct fs {
+	struct volume *volume;
+	struct control *control;
+};
+
+extern const struct fuse_lowlevel_ops ops_table;
+
+static inline struct fs *fs_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+void ops_lookup(fuse_req_t req, fuse_ino_t dir, const char *name);
+void ops_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups);
+void ops_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *forgets);
+void ops_mknod(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode, dev_t rdev);
+void ops_mkdir(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode);
+void ops_symlink(fuse_req_t req, const char *target, fuse_ino_t dir, const char *name);
+void ops_create(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode, struct fuse_file_info *fi);
+void ops_link(fuse_req_t req, fuse_ino_t ino, fuse_ino_t dir, const char *name);
+void ops_unlink(fuse_req_t req, fuse_ino_t dir, const char *name);
+void ops_rmdir(fuse_req_t req, fuse_ino_t dir, const char *name);
+void ops_rename(fuse_req_t req, fuse_ino_t dir, const char *name, fuse_ino_t new_dir,
+		const char *new_name, unsigned flags);
+void ops_readlink(fuse_req_t req, fuse_ino_t ino);
+
+void ops_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void ops_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void ops_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+
+void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int set, struct fuse_file_info *fi);
+void ops_statfs(fuse_req_t req, fuse_ino_t ino);
+
+void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi);
+void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi);
+void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
+	       struct fuse_file_info *fi);
+void ops_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len,
+		   struct fuse_file_info *fi);
+void ops_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi);
+
+/* How a regular file is opened: FOPEN_* of <linux/fuse.h>. */
+unsigned ops_open_flags(bool keep_cache);

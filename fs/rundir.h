@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/rundir.h - the private directory in which a mount's databases live.
+ *
+ * Owns     /run/ksmfs/ID/ with a tmpfs of its own on it (root), ID/ below $XDG_RUNTIME_DIR/ksmfs or
+ *          /tmp/ksmfs-UID (everybody else), or the databases in the directory given by index=.
+ * Keeps    R1 a directory in use has its lock file locked by the supervisor; what is not locked belongs
+ *             to a dead daemon, and the next start removes it.
+ *          R2 files that ksmfs did not make are never removed.
+ *          R3 it never lies on a ksmfs mount, nor below the mount point it serves.
+ * Threads  one (the supervisor).
+ * Fails    -errno and a line in `why`; nothing is left behind then.
+ */
+#pragma once
+
+#include <limits.h>
+
+#include "fs/why.h"
+
+struct rundir {
+	char path[PATH_MAX]; /* where names.db and index.db go */
+	char lock[PATH_MAX];
+	int lock_fd; /* -1: there is no directory */
+	bool mounted;
+	bool given;
+};
+
+/* `given` is the directory of index=, or empty.  `tmpfs_bytes` bounds a tmpfs of our own. */
+int rundir_make(struct rundir *d, const char *given, const char *mountpoint, uint64_t tmpfs_bytes,
+		struct why *why) must_check;
+void rundir_remove(struct rundir *d);

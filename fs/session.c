@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/session.c - present means: written to once, and locked so that it is not taken away again. */
+#include "fs/session.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U
+#endif
+
+static int sealed_memfd(size_t bytes)
+{
+	int fd, r;
+
+	fd = memfd_create("ksmfs-session", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
+	if (fd < 0 && errno == EINVAL) /* before Linux 6.3 */
+		fd = memfd_create("ksmfs-session", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, (off_t)bytes) < 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	return fd;
+}
+
+int session_make(int *ret_fd, struct session **ret)
+{
+	void *memory;
+	int fd, r;
+
+	fd = sealed_memfd(sizeof(struct session));
+	if (fd < 0)
+		return fd;
+	memory = mmap(NULL, sizeof(struct session), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (memory == MAP_FAILED) {
+		r = -errno;
+		close(fd);
+		return r;
+	}
+	*ret_fd = fd;
+	*ret = memory;
+	return 0;
+}
+
+void session_drop(struct session *s)
+{
+	if (s)
+		munmap(s, sizeof(*s));
+}
+
+int session_lock_slot(struct session *s, unsigned slot)
+{
+	struct session_slot *memory = &s->slot[slot];
+
+	if (madvise(memory, sizeof(*memory), MADV_POPULATE_WRITE) < 0)
+		return -errno;
+	if (slot == 0 && mlock(s, offsetof(struct session, slot)) < 0)
+		return 1;
+	return mlock(memory, sizeof(*memory)) < 0;
+}

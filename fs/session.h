@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/session.h - the shared memory that outlives a worker.
+ *
+ * Owns     a memfd with INIT, the reply to it, and one slot for each request thread.
+ * Keeps    E1 INIT is written once, by the supervisor, before the first worker starts; its reply once,
+ *             by the first worker.
+ *          E2 a slot that session_lock_slot() has prepared is present: the kernel never has to wait
+ *             for a page of it, so a worker killed meanwhile fails no request.
+ *          E3 no pointers: any process may map it anywhere.
+ * Threads  a slot belongs to one thread; INIT is read only once workers run.
+ * Fails    -errno.
+ */
+#pragma once
+
+#include <linux/fuse.h>
+#include <stdatomic.h>
+
+#include "core/base.h"
+
+enum {
+	SESSION_SLOTS = 16, /* request threads at most */
+	INIT_BYTES_MAX = 256,
+	WRITE_BYTES_MAX = BATCH_PAGES * PAGE_BYTES,
+	/* What a request has in front of the data of a write. */
+	HEAD_BYTES = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in),
+	REQUEST_BYTES_MAX = HEAD_BYTES + WRITE_BYTES_MAX,
+	REPLY_BYTES_MAX = 17 * PAGE_BYTES, /* 64 KiB and a header */
+};
+
+struct session_slot {
+	/* Being worked on; 0 when the answer has been given. */
+	_Atomic uint64_t unique;
+	uint8_t unused_[2 * PAGE_BYTES - sizeof(uint64_t) - HEAD_BYTES];
+	/* The request. Its head ends with a page, so the data of a write lies on whole pages. */
+	uint8_t request[REQUEST_BYTES_MAX];
+	uint8_t reply[REPLY_BYTES_MAX];
+};
+
+struct session {
+	uint32_t init_bytes;
+	uint32_t init_reply_bytes;
+	uint8_t init[INIT_BYTES_MAX];
+	uint8_t init_reply[INIT_BYTES_MAX];
+	uint8_t unused_[PAGE_BYTES - 2 * sizeof(uint32_t) - 2 * INIT_BYTES_MAX];
+	struct session_slot slot[SESSION_SLOTS];
+};
+
+_Static_assert(offsetof(struct session_slot, request) + HEAD_BYTES == 2 * PAGE_BYTES, "data on a page");
+_Static_assert(sizeof(struct session_slot) % PAGE_BYTES == 0, "whole pages");
+
+/* A new one: sparse, so slots cost nothing before they are used. The fd stays with the caller. */
+int session_make(int *ret_fd, struct session **ret) must_check;
+void session_drop(struct session *s); /* NULL is fine */
+
+/* Have the slot's memory present and locked. Not being allowed to lock is no failure: 1 then. */
+int session_lock_slot(struct session *s, unsigned slot) must_check;

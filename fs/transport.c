@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/transport.c - each thread reads into its own slot of the session and works until it has answered.
+ *
+ * libfuse decodes and packs; its own loop, its buffers and its splicing are not used: they hide which
+ * request a thread is in, and lose requests when the process dies in the wrong moment.
+ *
+ * Threads are added when the last idle one has taken a request; they stay.
+ */
+#include "fs/transport.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+enum { THREADS_START = 2 };
+
+/* Not known to libfuse 3.14, or known and not told to the kernel (PARALLEL_DIROPS). */
+#define ALLOW_IDMAP (UINT64_C(1) << 40)
+static const uint64_t added = FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | ALLOW_IDMAP;
+
+static struct {
+	struct session *session;
+	struct fuse_session *fuse;
+	int fd;
+	bool replaying;
+	int replay_result;
+
+	atomic_uint threads, idle;
+	pthread_mutex_t mutex; /* of the two below */
+	pthread_cond_t ended_cond;
+	bool ended;
+	int result;
+} transport = {
+	.mutex = PTHREAD_MUTEX_INITIALIZER,
+	.ended_cond = PTHREAD_COND_INITIALIZER,
+};
+
+static _Thread_local struct session_slot *own_slot;
+
+/* --- answers ------------------------------------------------------------------------------------- */
+
+static size_t iov_bytes(const struct iovec *iov, int count)
+{
+	size_t bytes = 0;
+
+	for (int i = 0; i < count; i++)
+		bytes += iov[i].iov_len;
+	return bytes;
+}
+
+static void gather(uint8_t *to, const struct iovec *iov, int count)
+{
+	for (int i = 0; i < count; i++) {
+		if (iov[i].iov_len)
+			memcpy(to, iov[i].iov_base, iov[i].iov_len);
+		to += iov[i].iov_len;
+	}
+}
+
+static void add_init_flags(const struct fuse_init_in *in, struct fuse_init_out *out)
+{
+	uint64_t offered = in->flags;
+
+	if (in->flags & FUSE_INIT_EXT)
+		offered |= (uint64_t)in->flags2 << 32;
+	out->flags |= (uint32_t)(offered & added);
+	out->flags2 |= (uint32_t)((offered & added) >> 32);
+}
+
+/* T2 */
+static ssize_t answer_init(uint8_t *reply, size_t bytes)
+{
+	struct session *s = transport.session;
+	const struct fuse_in_header *head = (const void *)s->init;
+	struct fuse_out_header *out = (void *)reply;
+	ssize_t n = (ssize_t)bytes;
+
+	if (out->error || bytes != sizeof(*out) + sizeof(struct fuse_init_out) ||
+	    bytes > sizeof(s->init_reply)) {
+		transport.replay_result = -EPROTO;
+		return n; /* nothing is sent: the supervisor ends the mount */
+	}
+	add_init_flags((const void *)(head + 1), (void *)(out + 1));
+	transport.replay_result = 0;
+	if (s->init_reply_bytes == 0) {
+		memcpy(s->init_reply, reply, bytes);
+		s->init_reply_bytes = (uint32_t)bytes;
+		n = write(transport.fd, reply, bytes);
+		if (n < 0)
+			transport.replay_result = -errno;
+	} else if (s->init_reply_bytes != bytes || memcmp(s->init_reply, reply, bytes) != 0) {
+		transport.replay_result = -EPROTO;
+	}
+	return n;
+}
+
+static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
+{
+	size_t bytes = iov_bytes(iov, count);
+	uint8_t *reply;
+
+	if (!own_slot || bytes > sizeof(own_slot->reply))
+		return writev(fd, iov, count); /* pages of frames, which core has touched */
+	reply = own_slot->reply;
+	gather(reply, iov, count);
+	if (transport.replaying)
+		return answer_init(reply, bytes);
+	return write(fd, reply, bytes);
+}
+
+/* libfuse asks for one, and never calls it: fuse_session_receive_buf() is not used. */
+static ssize_t receive(int fd, void *buf, size_t len, void *userdata)
+{
+	return read(fd, buf, len);
+}
+
+/* --- requests ------------------------------------------------------------------------------------ */
+
+const struct fuse_in_header *transport_request(void)
+{
+	return (const void *)own_slot->request;
+}
+
+static void process(struct session_slot *slot, size_t bytes)
+{
+	const struct fuse_in_header *head = (const void *)slot->request;
+	struct fuse_buf buf = {.size = bytes, .mem = slot->request};
+
+	if (bytes < sizeof(*head)) {
+		log_err("the kernel sent a request of %zu bytes", bytes);
+		return;
+	}
+	atomic_store_explicit(&slot->unique, head->unique, memory_order_release);
+	fuse_session_process_buf(transport.fuse, &buf);
+	atomic_store_explicit(&slot->unique, 0, memory_order_release);
+}
+
+/* Bytes of the next request, or -errno when there will be none. */
+static ssize_t next_request(struct session_slot *slot)
+{
+	ssize_t n;
+
+	for (;;) {
+		n = read(transport.fd, slot->request, sizeof(slot->request));
+		if (n >= 0)
+			return n;
+		/* ENOENT: the caller was interrupted while the request was being read. */
+		if (errno != EINTR && errno != EAGAIN && errno != ENOENT)
+			return -errno;
+	}
+}
+
+static void end(int result)
+{
+	pthread_mutex_lock(&transport.mutex);
+	if (!transport.ended) {
+		transport.ended = true;
+		transport.result = result;
+		pthread_cond_signal(&transport.ended_cond);
+	}
+	pthread_mutex_unlock(&transport.mutex);
+}
+
+static int add_thread(void);
+
+static void *serve(void *arg)
+{
+	struct session_slot *slot = arg;
+	ssize_t n;
+
+	own_slot = slot;
+	for (;;) {
+		atomic_fetch_add(&transport.idle, 1);
+		n = next_request(slot);
+		if (atomic_fetch_sub(&transport.idle, 1) == 1 && n >= 0 && add_thread() < 0)
+			log_warning("no further request thread");
+		if (n < 0)
+			break;
+		process(slot, (size_t)n);
+	}
+	end(n == -ENODEV || n == -ECONNABORTED ? 0 : (int)n);
+	return NULL;
+}
+
+static int prepare_slot(unsigned number)
+{
+	int r;
+
+	r = session_lock_slot(transport.session, number);
+	if (r > 0)
+		log_warning("receive buffers are not locked in memory (RLIMIT_MEMLOCK)");
+	return r < 0 ? r : 0;
+}
+
+/* Where there is room for one. */
+static int add_thread(void)
+{
+	unsigned number = atomic_load(&transport.threads);
+	pthread_t thread;
+	int r;
+
+	do {
+		if (number == SESSION_SLOTS)
+			return 0;
+	} while (!atomic_compare_exchange_weak(&transport.threads, &number, number + 1));
+	r = prepare_slot(number);
+	if (r == 0)
+		r = -pthread_create(&thread, NULL, serve, &transport.session->slot[number]);
+	if (r < 0) {
+		/* The number stays taken: a later one may be in use already. */
+		log_warning("cannot start request thread %u: %s", number, strerror(-r));
+		return r;
+	}
+	pthread_detach(thread);
+	return 0;
+}
+
+/* --- the life of a session ----------------------------------------------------------------------- */
+
+static void log_libfuse(enum fuse_log_level level, const char *fmt, va_list args)
+{
+	char line[256];
+
+	vsnprintf(line, sizeof(line), fmt, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (level <= FUSE_LOG_WARNING)
+		log_warning("libfuse: %s", line);
+	else
+		log_debug("libfuse: %s", line);
+}
+
+int transport_open(struct session *s, int fuse_fd, const struct fuse_lowlevel_ops *ops, void *userdata)
+{
+	static const struct fuse_custom_io io = {.writev = send_reply, .read = receive};
+	char name[] = "ksmfs", *argv[] = {name, NULL};
+	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+
+	fuse_set_log_func(log_libfuse);
+	transport.session = s;
+	transport.fd = fuse_fd;
+	transport.fuse = fuse_session_new(&args, ops, sizeof(*ops), userdata);
+	fuse_opt_free_args(&args);
+	if (!transport.fuse)
+		return -ENOMEM;
+	return fuse_session_custom_io(transport.fuse, &io, fuse_fd);
+}
+
+int transport_replay_init(void)
+{
+	struct session *s = transport.session;
+	struct session_slot *slot = &s->slot[0];
+	int r;
+
+	r = prepare_slot(0);
+	if (r < 0)
+		return r;
+	memcpy(slot->request, s->init, s->init_bytes);
+	own_slot = slot;
+	transport.replaying = true;
+	transport.replay_result = -EPROTO;
+	process(slot, s->init_bytes);
+	transport.replaying = false;
+	own_slot = NULL;
+	return transport.replay_result;
+}
+
+int transport_run(void)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < THREADS_START && r == 0; i++)
+		r = add_thread();
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&transport.mutex);
+	while (!transport.ended)
+		pthread_cond_wait(&transport.ended_cond, &transport.mutex);
+	r = transport.result;
+	pthread_mutex_unlock(&transport.mutex);
+	return r;
+}

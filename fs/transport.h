@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/transport.h - requests in, answers out.
+ *
+ * Owns     the request threads, and the session of libfuse that decodes for them.
+ * Keeps    T1 the kernel copies requests into, and answers out of, memory that is present: it then never
+ *             has to wait for a page in the middle, where being killed would fail the request.
+ *          T2 all workers of a mount answer INIT with the same bytes; only the first answer is sent.
+ *          T3 what a thread is working on is told by the `unique` of its slot.
+ * Threads  transport_open() to transport_run() from one; the rest of it from request threads.
+ * Fails    -errno.
+ */
+#pragma once
+
+#include <fuse_lowlevel.h>
+
+#include "fs/session.h"
+
+int transport_open(struct session *s, int fuse_fd, const struct fuse_lowlevel_ops *ops, void *userdata)
+	must_check;
+
+/* Have libfuse see the INIT that the supervisor kept. -EPROTO: this worker does not fit the mount. */
+int transport_replay_init(void) must_check;
+
+/* Serve until the mount has ended: 0, or -errno. Threads may still be in requests then. */
+int transport_run(void) must_check;
+
+/* The request the calling thread is in. */
+const struct fuse_in_header *transport_request(void);

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/worker.c - first steps, in the order that matters: title, life line, privileges, volume, INIT,
+ * threads of core, ready, request threads.
+ *
+ * The end is _exit(): everything that must live on is in shared memory and names.db already, and the
+ * supervisor removes those when the mount has ended.
+ */
+#include "fs/worker.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "fs/control.h"
+#include "fs/ops.h"
+#include "fs/privileges.h"
+#include "fs/title.h"
+#include "fs/transport.h"
+
+static struct fs fs;
+
+/* W1: the kernel kills us when the supervisor dies, unless it has died before we asked for that. */
+static int tie_to_supervisor(pid_t supervisor)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		return -errno;
+	return getppid() == supervisor ? 0 : -ESRCH;
+}
+
+static int start_serving(const struct worker_start *start, struct why *why)
+{
+	int r;
+
+	r = tie_to_supervisor(start->supervisor);
+	if (r < 0)
+		return why_errno(why, r, "the worker cannot follow its supervisor");
+	r = privileges_drop(ROLE_WORKER);
+	if (r == 0)
+		r = privileges_seal();
+	if (r < 0)
+		return why_errno(why, r, "the worker cannot drop its privileges");
+	umask(077);
+	r = volume_open(&start->volume, &fs.volume);
+	if (r < 0)
+		return why_errno(why, r, "cannot open the databases in %s", start->volume.dir);
+	r = control_new(fs.volume, start->control, &fs.control);
+	if (r == 0)
+		r = transport_open(start->session, start->fuse_fd, &ops_table, &fs);
+	if (r < 0)
+		return why_errno(why, r, "cannot start libfuse");
+	r = transport_replay_init();
+	if (r < 0)
+		return why_errno(why, r, "the kernel's FUSE and this daemon do not agree");
+	r = volume_start(fs.volume);
+	if (r < 0)
+		return why_errno(why, r, "cannot start the scanner");
+	return 0;
+}
+
+_Noreturn void worker_run(const struct worker_start *start)
+{
+	struct why why = {0};
+	int r;
+
+	title_set("ksmfs-worker", start->mountpoint);
+	r = start_serving(start, &why);
+	if (write(start->ready_fd, &why, sizeof(why)) != (ssize_t)sizeof(why) || r < 0)
+		_exit(1);
+	close(start->ready_fd);
+	r = transport_run();
+	if (r < 0)
+		log_err("cannot read requests: %s", strerror(-r));
+	_exit(r < 0 ? 1 : 0);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/worker.h - the process that serves a mount.
+ *
+ * Owns     the volume, and the threads.
+ * Keeps    W1 it never outlives its supervisor.
+ *          W2 privileges are gone before databases are opened or threads started.
+ *          W3 it tells exactly once whether it is ready, before it serves.
+ * Threads  see transport.h and volume.h.
+ * Fails    by a struct why on the pipe, and by its exit status: 0 only when the mount has ended.
+ */
+#pragma once
+
+#include "core/volume.h"
+#include "fs/options.h"
+#include "fs/session.h"
+#include "fs/why.h"
+
+struct worker_start {
+	struct session *session;
+	int fuse_fd;
+	int ready_fd; /* a struct why: error 0 when ready */
+	struct volume_config volume;
+	enum control_mode control;
+	const char *mountpoint;
+	pid_t supervisor;
+};
+
+/* In the new process. */
+_Noreturn void worker_run(const struct worker_start *start);

@@ -1,0 +1,23 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Each module of core/ has its unit test, and each test is run: it stands in tests/meson.build.
+# shellcheck source-path=SCRIPTDIR
+. "$SRC/tests/lint/files.sh"
+
+listed=$(tr -s "[],' " '\n' <tests/meson.build)
+bad=$(
+	for f in core/*.c; do
+		m=$(basename "$f" .c)
+		# base has no behaviour of its own
+		[ "$m" = base ] || [ -f "tests/unit/test_$m.c" ] || echo "$f has no tests/unit/test_$m.c"
+	done
+	for f in tests/unit/test_*.c tests/mount/*.sh tests/lint/*.sh tests/regress/*.sh; do
+		name=$(basename "$f" .c)
+		name=$(basename "${name#test_}" .sh)
+		case $f in
+		tests/mount/lib.sh | tests/lint/files.sh | */\**) continue ;;
+		esac
+		echo "$listed" | grep -qxF "$name" || echo "$f is not in tests/meson.build"
+	done
+)
+[ -z "$bad" ] || { echo "$bad"; exit 1; }

@@ -1,0 +1,13 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Words of unfinished work, and of places other than the project.
+# shellcheck source-path=SCRIPTDIR
+. "$SRC/tests/lint/files.sh"
+
+none() {
+	r=0
+	all_text | grep -v '^./tests/lint/words.sh$' | xargs grep -nE "$@" || r=$?
+	test $r -eq 123 # what xargs makes of 1
+}
+none '\b(TODO|FIXME|XXX|HACK)\b'
+none -i '\b(for now|not implemented|placeholder)\b|/work/|/farm/|\bissue #?[0-9]|deb\.debian\.org'

@@ -1,0 +1,37 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# .ksmfs/: one file a figure, hidden, visible or not there, and `stats` with all of them.
+# shellcheck source-path=SCRIPTDIR
+. "${TESTS:?}/lib.sh"
+
+rows() {
+	sed -nE 's/^ATTR_[A-Z]+\([a-z_]+, "([^"]+)".*/\1/p' "${SRC:?}/core/attrs.def"
+}
+
+mount_ksmfs size=64m
+rows | while read -r path; do
+	value=$(attr "$path") || die "$path cannot be read"
+	expr "$value" : '-\{0,1\}[0-9]*$' >/dev/null || die "$path reads '$value'"
+	grep -q "^$path -\{0,1\}[0-9]*$" "$M/.ksmfs/stats" || die "$path is not in stats"
+done
+[ "$(wc -l <"$M/.ksmfs/stats")" = "$(rows | wc -l)" ] || die "stats has other lines"
+[ "$(stat -c %a:%u "$M/.ksmfs/run")" = 644:0 ] || die "mode of run"
+[ "$(stat -c %a:%u "$M/.ksmfs/pages_sharing")" = 444:0 ] || die "mode of pages_sharing"
+[ -z "$(ls -A "$M")" ] || die "hidden, and listed"
+attr_is run 1 && attr_is merge_on_write 1 && attr_is pages_to_scan 100 && attr_is sleep_millisecs 20 ||
+	die "a default differs"
+
+# Read in pieces, a snapshot stays one.
+dd if="$M/.ksmfs/stats" bs=7 2>/dev/null | tail -n 1 | grep -q ' ' || die "stats read in pieces"
+setpriv --reuid=65534 --regid=65534 --clear-groups sh -c "echo 0 2>/dev/null >'$M/.ksmfs/run'" &&
+	die "anybody may write run"
+attr_is run 1 || die "run was changed"
+
+mount_ksmfs size=64m,control=visible "$T/visible"
+find "$T/visible" -maxdepth 1 -name .ksmfs | grep -q . || die "visible, and not listed"
+[ -n "$(ls "$T/visible/.ksmfs/store")" ] || die "the control directory lists nothing"
+mount_ksmfs size=64m,control=none,merge_on_write=0 "$T/none"
+[ ! -e "$T/none/.ksmfs" ] || die "control=none, and there is .ksmfs"
+umount "$T/none"
+mount_ksmfs size=64m,merge_on_write=0 "$T/later"
+attr_is merge_on_write 0 "$T/later" || die "merge_on_write=0 is not so"

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=sh
+# tests/mount/lib.sh - what every mount test stands on; sourced, never run.
+#
+# A test works in $T, a directory of its own, with mounts below it.  Whatever happens to the test, at
+# its end every mount has been checked and unmounted, every process of it is gone and $T is removed; a
+# mount that does not pass its check, a process that stays, or a sanitizer's report fails the test.
+# Exit status 77 says "skipped".
+
+set -eu
+
+skip() {
+	echo "skipped: $*"
+	exit 77
+}
+
+die() {
+	echo "FAILED: $*" >&2
+	exit 1
+}
+
+KSMFS=${KSMFS:?the ksmfs binary to test}
+TESTS=${TESTS:?the directory of the mount tests}
+[ "$(id -u)" = 0 ] || skip "mounting needs root"
+[ -c /dev/fuse ] || skip "there is no /dev/fuse"
+
+# Sanitizer builds run the same tests with SCALE=small: less of everything, the same assertions.
+if [ "${SCALE:-}" = small ]; then
+	PAGES=128
+else
+	PAGES=1024
+fi
+export PAGES
+
+T=$(mktemp -d "${TMPDIR:-/tmp}/ksmfs-test.XXXXXX")
+M=$T/mnt
+mkdir "$M"
+: >"$T/mounts"
+
+# A daemon has no stderr to complain on: reports become files, which finish() looks for.
+log=log_path=$T/sanitizer
+export ASAN_OPTIONS="$log:detect_leaks=0:${ASAN_OPTIONS:-}"
+export UBSAN_OPTIONS="$log:print_stacktrace=1:halt_on_error=1"
+export TSAN_OPTIONS="$log:${TSAN_OPTIONS:-}"
+export PYTHONPATH="$TESTS" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
+
+# Asked of the mount table: not everybody may look at a mount itself.
+is_mounted() {
+	grep -qF " $1 " /proc/self/mountinfo
+}
+
+# Mount a fresh ksmfs with options $1 (none: a size that is enough) at $2 (none: $M).
+mount_ksmfs() {
+	mount_at=${2:-$M}
+	mkdir -p "$mount_at"
+	"$KSMFS" -o "${1:-size=512m}" "test-$$" "$mount_at" || return $?
+	echo "$mount_at" >>"$T/mounts"
+	is_mounted "$mount_at" || die "ksmfs returned, and $mount_at is not mounted"
+}
+
+# Process ids of the mount at $1: a daemon's binary with the mount point on its command line.
+processes() {
+	for p in /proc/[0-9]*; do
+		case $(readlink "$p/exe" 2>/dev/null) in
+		"$KSMFS" | "$KSMFS (deleted)" | "$T"/*) ;;
+		*) continue ;;
+		esac
+		if tr '\0' '\n' <"$p/cmdline" 2>/dev/null | grep -qF "$1"; then
+			echo "${p#/proc/}"
+		fi
+	done
+}
+
+# Wait until the command succeeds, at most $1 seconds.
+within() {
+	tries=$(($1 * 20))
+	shift
+	while ! "$@"; do
+		tries=$((tries - 1))
+		[ $tries -gt 0 ] || return 1
+		sleep 0.05
+	done
+}
+
+no_processes() {
+	[ -z "$(processes "$1")" ]
+}
+
+check() {
+	answer=$(cat "${1:-$M}/.ksmfs/check") || die "the check of ${1:-$M} could not be read"
+	[ "$answer" = ok ] || die "the check of ${1:-$M} says: $answer"
+}
+
+unmount() {
+	within 10 umount "${1:-$M}" 2>"$T/umount" || {
+		cat "$T/umount"
+		return 1
+	}
+	within 20 no_processes "${1:-$M}" || {
+		echo "processes outlive the mount: $(processes "${1:-$M}")"
+		return 1
+	}
+}
+
+# Last resort, for a mount that would not go: abort it, let go of it, end its processes.
+force_unmount() {
+	minor=$(stat -c '%d' "$1" 2>/dev/null || echo none)
+	echo 1 2>/dev/null >"/sys/fs/fuse/connections/$minor/abort" || true
+	umount -l "$1" 2>/dev/null || true
+	for pid in $(processes "$1"); do
+		kill -KILL "$pid" 2>/dev/null || true
+	done
+}
+
+finish() {
+	status=$?
+	trap - EXIT INT TERM
+	set +e
+	for pid in $(cat "$T"/background 2>/dev/null); do
+		kill "$pid" 2>/dev/null
+		wait "$pid" 2>/dev/null
+	done
+	while read -r at; do
+		is_mounted "$at" || continue
+		if [ $status = 0 ]; then
+			(check "$at") || status=1
+		fi
+		if ! unmount "$at"; then
+			status=1
+			force_unmount "$at"
+		fi
+	done <"$T/mounts"
+	for report in "$T"/sanitizer*; do
+		[ -s "$report" ] || continue
+		echo "a sanitizer reports:" >&2
+		cat "$report" >&2
+		status=1
+	done
+	rm -rf --one-file-system "$T"
+	exit $status
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# Remember the last background job, so that it ends with the test.
+ends_with_test() {
+	echo $! >>"$T/background"
+}
+
+# The value of one file in .ksmfs/ of the mount at $2.
+attr() {
+	cat "${2:-$M}/.ksmfs/$1"
+}
+
+set_attr() {
+	echo "$2" >"${3:-$M}/.ksmfs/$1"
+}
+
+attr_is() {
+	[ "$(attr "$1" "${3:-$M}")" = "$2" ]
+}
+
+# Figures reach their value a moment after the call returned: RELEASE and FORGET come later.
+expect() {
+	within 10 attr_is "$@" || {
+		cat "${3:-$M}/.ksmfs/stats" >&2
+		die "$1 is $(attr "$1" "${3:-$M}"), not $2"
+	}
+}
+
+scanner_rests() {
+	before=$(attr pages_scanned "$1").$(attr full_scans "$1")
+	sleep 0.3
+	[ "$before" = "$(attr pages_scanned "$1").$(attr full_scans "$1")" ]
+}
+
+# Let the scanner go through everything, quickly, until it has nothing left to do.
+settle() {
+	set_attr pages_to_scan 100000 "${1:-$M}"
+	set_attr sleep_millisecs 5 "${1:-$M}"
+	within 60 scanner_rests "${1:-$M}" || die "the scanner does not come to rest"
+}
+
+# Everything that counts pages is back where an empty mount starts.
+expect_empty() {
+	for name in pages_shared pages_sharing pages_unshared ksm_zero_pages pages_volatile \
+		pages_untracked store/data_pages store/reserved_pages; do
+		expect $name 0 "${1:-$M}"
+	done
+}
+
+# 512-byte blocks that the memfds of the mount at $1 hold, each counted once.
+memfd_blocks() {
+	for pid in $(processes "${1:-$M}"); do
+		for fd in /proc/"$pid"/fd/*; do
+			case $(readlink "$fd" 2>/dev/null) in
+			/memfd:*) stat -L -c '%i %b' "$fd" 2>/dev/null ;;
+			esac
+		done
+	done | sort -u | awk '{ n += $2 } END { print n + 0 }'
+}
+
+# The command must fail, saying something that matches $1, and nothing must be mounted at $M.
+refused() {
+	pattern=$1
+	shift
+	if "$@" >"$T/out" 2>"$T/err"; then
+		echo "$M" >>"$T/mounts"
+		die "accepted: $*"
+	fi
+	[ "$(wc -l <"$T/err")" = 1 ] || die "$*: not one line: $(cat "$T/err")"
+	grep -qE -- "$pattern" "$T/err" || die "$*: the line is about something else: $(cat "$T/err")"
+	if is_mounted "$M"; then
+		die "$*: failed, and left something mounted"
+	fi
+	no_processes "$M" || within 5 no_processes "$M" || die "$*: failed, and left processes"
+}

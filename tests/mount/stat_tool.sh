@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ksmfs-stat tells the figures of a mount, and says clearly when there are none.
+# shellcheck source-path=SCRIPTDIR
+. "${TESTS:?}/lib.sh"
+
+stat_=${KSMFS_STAT:?}
+mount_ksmfs size=64m
+for name in a b c; do
+	python3 -c 'import sys; from pages import *; store(sys.argv[1], content("s", 256))' "$M/$name"
+done
+settle
+"$stat_" "$M" >"$T/out"
+grep -q 'saved by sharing *2.0 MiB' "$T/out" || die "two of three MiB are saved: $(cat "$T/out")"
+"$stat_" --raw "$M" | grep -qx 'pages_sharing 512' || die "--raw"
+touch "$M/file"
+mkdir "$M/dir"
+for at in "$M/dir" "$M/file" "$M/a" /proc "$T/absent"; do
+	if "$stat_" "$at" >"$T/out" 2>"$T/err"; then
+		die "figures of $at"
+	fi
+	[ ! -s "$T/out" ] && [ "$(wc -l <"$T/err")" = 1 ] || die "$at: $(cat "$T/out" "$T/err")"
+	grep -qF "$at" "$T/err" || die "$at is not in: $(cat "$T/err")"
+done
+! "$stat_" 2>/dev/null || die "without a mount"
+"$stat_" --help | grep -q MOUNT || die "--help"
+"$stat_" --version | grep -q '^ksmfs-stat [0-9]' || die "--version"

@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# An ordinary user mounts for himself, through fusermount3.
+# shellcheck source-path=SCRIPTDIR
+. "${TESTS:?}/lib.sh"
+
+[ -u "$(command -v fusermount3)" ] || skip "fusermount3 is not setuid root"
+as_user() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all env HOME="$T/home" "$@"
+}
+as_user true || skip "setpriv cannot become nobody"
+# Where the user can reach them: the checkout may be private.
+chmod 755 "$T"
+cp "$KSMFS" "$T/ksmfs"
+mkdir "$T/home" "$T/run"
+chown 65534:65534 "$T/home" "$M" "$T/run"
+as_user XDG_RUNTIME_DIR="$T/run" "$T/ksmfs" -o size=64m src "$M" || die "a user cannot mount"
+echo "$M" >>"$T/mounts"
+KSMFS=$T/ksmfs
+case ,$(findmnt -n -o OPTIONS "$M"), in
+*,nosuid,*nodev,*) ;;
+*) die "a user's own mount without nosuid, nodev: $(findmnt -n -o OPTIONS "$M")" ;;
+esac
+
+# What only the user sees, the user must look at.
+as_user sh -eu -c 'echo content >"$1/f"; cp "$1/f" "$1/g"; cat "$1/g"; cat "$1/.ksmfs/check"' sh "$M" >"$T/out" ||
+	die "using it"
+[ "$(cat "$T/out")" = "content
+ok" ] || die "content and check: $(cat "$T/out")"
+within 10 as_user fusermount3 -u "$M" || die "fusermount3 -u"
+within 10 no_processes "$M" || die "left processes: $(processes "$M")"
+[ -z "$(find "$T/run" "$T/home" -mindepth 1 -not -name ksmfs)" ] || die "left files: $(find "$T/run" "$T/home")"
