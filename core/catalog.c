@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/catalog.c - one SQLite connection with its prepared statements.
  *
- *   IDLE    -> READING   a statement returned a row              [catalog_step]
- *   READING -> IDLE      it came to its end, failed, or was reset [catalog_step, catalog_reset]
- *   IDLE    -> WRITING   BEGIN IMMEDIATE                          [catalog_begin]
- *   WRITING -> IDLE      committed, given up, or any error        [catalog_commit,
- * catalog_rollback, failed]
+ *   IDLE    -> READING   a statement returned a row       [catalog_step]
+ *   READING -> IDLE      it came to its end or was reset  [catalog_step, catalog_reset]
+ *   IDLE    -> WRITING   BEGIN IMMEDIATE                  [catalog_begin]
+ *   WRITING -> IDLE      committed, or given up           [catalog_commit, catalog_rollback]
+ *   any     -> IDLE      an error                         [failed]
  *
  * SQLite itself rolls back on some errors and not on others, and whoever did not notice would go on
  * outside of a transaction.  So here every error ends it (C2): there is one rule to know.
@@ -41,9 +41,9 @@ struct catalog {
  * -shm demands.  auto_vacuum gives memory back as names go away.  The log is cut only when a large
  * transaction made it larger than the checkpoints let it grow: its pages are there when the disk is
  * full, and a name can still be removed. */
-static const char owner_setup[] = "PRAGMA page_size=1024;"
+static const char owner_setup[] = "PRAGMA locking_mode=EXCLUSIVE;"
+				  "PRAGMA page_size=1024;"
 				  "PRAGMA auto_vacuum=FULL;"
-				  "PRAGMA locking_mode=EXCLUSIVE;"
 				  "PRAGMA temp_store=MEMORY;"
 				  "PRAGMA mmap_size=0;"
 				  "PRAGMA cache_size=-2048;"
@@ -274,11 +274,13 @@ int catalog_prepare(struct catalog *c, const char *sql, sqlite3_stmt **ret)
 	struct statement *s = find_statement(c, sql);
 	int r;
 
-	ASSERT(s); /* texts are literals: there are as many as somebody wrote down */
+	/* Texts are literals: there are as many as somebody wrote down. */
+	ASSERT(s);
+	/* Kept or not, so that the nth call is the same one each time. */
+	r = refused(c, sql);
+	if (r < 0)
+		return r;
 	if (!s->sql) {
-		r = refused(c, sql);
-		if (r < 0)
-			return r;
 		r = sqlite3_prepare_v3(c->db, sql, -1, SQLITE_PREPARE_PERSISTENT, &s->stmt, NULL);
 		if (r != SQLITE_OK)
 			return failed(c, r, sql);
@@ -329,7 +331,7 @@ int catalog_exec(struct catalog *c, const char *sql)
 
 static int run(struct catalog *c, const char *sql)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int r;
 
 	r = catalog_prepare(c, sql, &stmt);

@@ -186,6 +186,22 @@ enum content_r content_find(struct content *c, uint32_t tag, uint16_t domain, co
 	}
 }
 
+bool content_pin(struct content *c, uint32_t frame)
+{
+	struct frame_info info = frames_look(c->frames, frame);
+	struct shard *s = shard_of(c, info.tag);
+	bool pinned;
+
+	if (!info.indexed)
+		return false;
+	lock_take(&s->lock);
+	/* Only under the lock of its own tag is it sure to stay. */
+	info = frames_look(c->frames, frame);
+	pinned = info.indexed && shard_of(c, info.tag) == s && frames_pin(c->frames, frame);
+	lock_drop(&s->lock);
+	return pinned;
+}
+
 static bool unindex(struct content *c, uint32_t frame, enum frames_unindex when)
 {
 	uint32_t tag = frames_look(c->frames, frame).tag;

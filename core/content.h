@@ -27,6 +27,9 @@ void content_free(struct content *c);
 enum content_r content_find(struct content *c, uint32_t tag, uint16_t domain, const void *page,
 			    uint32_t insert, uint32_t *ret_frame);
 
+/* Pin `frame` if it is in the index: then it cannot change until it is unpinned. */
+bool content_pin(struct content *c, uint32_t frame);
+
 /* Take the caller's own frame (one reference, no pin: checked) out of the index, so that it may be
  * written in place.  False: somebody else sees it. */
 bool content_withdraw(struct content *c, uint32_t frame);

@@ -30,6 +30,9 @@ int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *da
 int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count,
 	       uint32_t *ret_frame) must_check;
 
+/* Pass on a page lock's ticket that was not needed after all. */
+void fault_forfeit(struct pool *p, struct inode *i, uint64_t index, struct pagelock_wait *wait);
+
 /* See to it that `index` has a slot; takes no map lock shared for long.  If others take the node away
  * again, the caller finds out when it looks. */
 int fault_add_nodes(struct pool *p, struct inode *i, uint64_t index) must_check;

@@ -33,6 +33,7 @@ enum {
 
 	WARM_RESERVE = 256,   /* frames that only the urgent may take */
 	WARM_SURPLUS = 1024,  /* beyond the reserve: not worth giving back */
+	WARM_LOW = WARM_RESERVE + WARM_SURPLUS / 2, /* fewer: somebody else takes more meanwhile */
 	REFILL = 512,         /* frames taken from the system at a time */
 	RECLAIM = 64 * 1024,  /* and given back */
 };
@@ -53,7 +54,7 @@ _Static_assert(FRAMES_REFS_MAX == REFS, "refs fill their bits");
 
 struct list {
 	uint32_t head; /* 0: empty */
-	uint32_t count;
+	_Atomic uint32_t count; /* changed under the lock; looked at without it, as a hint */
 };
 
 struct frames {
@@ -62,6 +63,7 @@ struct frames {
 	struct counters *counters;
 	_Atomic uint64_t *word; /* by frame number */
 	_Atomic uint32_t *tag;
+	_Atomic uint8_t *changed; /* by range of frames */
 	uint32_t capacity;
 	struct lock lock;
 	struct list warm GUARDED_BY(lock);
@@ -71,6 +73,9 @@ struct frames {
 	void (*on_surplus)(void *arg);
 	void *on_surplus_arg;
 	atomic_bool surplus_told;
+	void (*on_low)(void *arg);
+	void *on_low_arg;
+	atomic_bool low_told;
 };
 
 /* The counter a frame's slots are in, and how many there are: S3. */
@@ -78,7 +83,7 @@ static void account(struct frames *f, uint64_t word, int sign)
 {
 	uint64_t refs = word & REFS;
 
-	if (!refs || (word & TABLE))
+	if (!refs)
 		return;
 	if (refs == 1) {
 		counters_add(f->counters,
@@ -89,16 +94,18 @@ static void account(struct frames *f, uint64_t word, int sign)
 	counters_add(f->counters, ATTR_pages_sharing, sign * (int64_t)(refs - 1));
 }
 
-static void transition(struct frames *f, uint64_t from, uint64_t to)
+static void transition(struct frames *f, uint32_t frame, uint64_t from, uint64_t to)
 {
 	const uint64_t what = REFS | INDEXED;
 
-	if ((from & what) == (to & what))
+	if ((from & what) == (to & what) || (to & TABLE))
 		return;
 	account(f, from, -1);
 	account(f, to, 1);
 	counters_add(f->counters, ATTR_store_data_pages,
 		     (int64_t)(to & REFS) - (int64_t)(from & REFS));
+	if (((from & REFS) > 1 || (to & REFS) > 1) && !f->changed[frame / FRAMES_RANGE])
+		f->changed[frame / FRAMES_RANGE] = 1;
 }
 
 static void push(struct frames *f, struct list *list, uint32_t frame)
@@ -142,7 +149,8 @@ int frames_new(struct arena *arena, struct room *room, struct counters *counters
 	f->tag = metadata_map(f->capacity * sizeof(*f->tag));
 	f->end = FRAMES_FIRST;
 	lock_init(&f->lock, RANK_FRAMES);
-	if (!f->word || !f->tag) {
+	f->changed = mem_alloc(f->capacity / FRAMES_RANGE + 1, sizeof(*f->changed));
+	if (!f->word || !f->tag || !f->changed) {
 		frames_free(f);
 		return -ENOMEM;
 	}
@@ -159,6 +167,7 @@ void frames_free(struct frames *f)
 	if (f->tag)
 		munmap((void *)f->tag, f->capacity * sizeof(*f->tag));
 	lock_fini(&f->lock);
+	mem_free((void *)f->changed);
 	mem_free(f);
 }
 
@@ -178,7 +187,7 @@ static bool swap(struct frames *f, uint32_t frame, uint64_t *from, uint64_t to)
 	if (!atomic_compare_exchange_weak_explicit(&f->word[frame], from, to, memory_order_acq_rel,
 						   memory_order_acquire))
 		return false;
-	transition(f, *from, to);
+	transition(f, frame, *from, to);
 	return true;
 }
 
@@ -257,6 +266,8 @@ static int take(struct frames *f, unsigned n, enum frames_urgency urgency, uint3
 	lock_assert_may_sleep();
 	if (failpoint_hit(FAIL_ALLOC))
 		return FRAMES_FULL;
+	if (f->on_low && f->warm.count < WARM_LOW + n && !atomic_exchange(&f->low_told, true))
+		f->on_low(f->on_low_arg);
 	while (!take_warm(f, n, FRAMES_ORDINARY, ret_frame)) {
 		if (!refill(f))
 			continue;
@@ -266,6 +277,18 @@ static int take(struct frames *f, unsigned n, enum frames_urgency urgency, uint3
 	}
 	atomic_fetch_add(&f->used, n);
 	return FRAMES_OK;
+}
+
+bool frames_refill_ahead(struct frames *f)
+{
+	atomic_store(&f->low_told, false);
+	return f->warm.count < WARM_RESERVE + WARM_SURPLUS - REFILL && !refill(f);
+}
+
+void frames_on_low(struct frames *f, void (*call)(void *arg), void *arg)
+{
+	f->on_low_arg = arg;
+	f->on_low = call;
 }
 
 int frames_take(struct frames *f, uint16_t domain, unsigned n, enum frames_urgency urgency,
@@ -484,6 +507,22 @@ bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex 
 	return true;
 }
 
+bool frames_changed(struct frames *f, uint32_t first)
+{
+	return atomic_exchange(&f->changed[first / FRAMES_RANGE], 0);
+}
+
+void frames_mark_changed(struct frames *f, uint32_t first)
+{
+	f->changed[first / FRAMES_RANGE] = 1;
+}
+
+void frames_mark_all_changed(struct frames *f)
+{
+	for (uint32_t n = 0; n <= f->capacity / FRAMES_RANGE; n++)
+		f->changed[n] = 1;
+}
+
 /* --- figures ---------------------------------------------------------------------------------- */
 
 uint32_t frames_end(const struct frames *f)
@@ -528,7 +567,7 @@ int frames_adopt(struct frames *f, uint32_t frame, uint16_t domain, bool table)
 		f->tables += table;
 		word = table ? TABLE : (uint64_t)domain << DOMAIN_SHIFT | DIRTY;
 	}
-	transition(f, f->word[frame], word + REF);
+	transition(f, frame, f->word[frame], word + REF);
 	f->word[frame] = word + REF;
 	return 0;
 }

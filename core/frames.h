@@ -87,6 +87,18 @@ bool frames_reclaim(struct frames *f);
 /* Called without locks when enough was freed that frames_reclaim() has something to do. */
 void frames_on_surplus(struct frames *f, void (*call)(void *arg), void *arg);
 
+/* Take memory from the system ahead of demand, so that a writer finds it there; a part of it.  True if there
+ * is more to do. */
+bool frames_refill_ahead(struct frames *f);
+/* Called without locks when warm frames are being used up. */
+void frames_on_low(struct frames *f, void (*call)(void *arg), void *arg);
+
+/* Whether the sharing of any of the FRAMES_RANGE frames from `first` on has changed since this was last asked. */
+enum { FRAMES_RANGE = 4096 };
+bool frames_changed(struct frames *f, uint32_t first);
+void frames_mark_changed(struct frames *f, uint32_t first);
+void frames_mark_all_changed(struct frames *f);
+
 /* One above the highest frame ever used; figures for the attribute table. */
 uint32_t frames_end(const struct frames *f);
 uint64_t frames_used(const struct frames *f);

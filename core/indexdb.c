@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/indexdb.c - the page index in SQLite.
  *
- *   CLOSED -> OPEN     nobody holds a lock                         [open_file]
- *   OPEN   -> WRITING  the file is still the one at its path, its log is below the cap [begin]
- *   WRITING -> OPEN    tables made equal by merge-join, committed  [join, finish]
- *   any    -> CLOSED   damaged, moved away, log above its cap: files removed [drop]
+ *   CLOSED  -> OPEN     nobody holds a lock                                  [open_file]
+ *   OPEN    -> WRITING  the path still leads to it, its log is below the cap [begin]
+ *   WRITING -> OPEN     tables made equal, committed                         [join]
+ *   any     -> CLOSED   damaged, moved away, log above its cap: removed      [drop]
  *
  * People look at this file while it is written, with any program and for any length of time. SQLite
  * lets them: a writer's lock makes our BEGIN fail at once, and the batch is skipped; a reader does
@@ -45,6 +45,7 @@ struct indexdb {
 	struct catalog *catalog; /* NULL: CLOSED */
 	uint64_t max_rows;
 	uint64_t rows; /* of page; ROWS_UNKNOWN until counted */
+	unsigned starts;
 	struct stat opened;
 	char path[PATH_MAX - 8]; /* room for "-journal" */
 };
@@ -246,7 +247,7 @@ static bool row_is_equal(const struct table *t, const struct row *row, sqlite3_s
 
 static int put(struct join *j, const struct row *row)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int r;
 
 	r = catalog_prepare(j->catalog, j->table->put, &stmt);
@@ -277,7 +278,7 @@ static int put_new(struct join *j, const struct row *row)
 
 static int remove_row(struct join *j, sqlite3_stmt *there)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int r;
 
 	r = catalog_prepare(j->catalog, j->table->remove, &stmt);
@@ -333,6 +334,7 @@ static void drop(struct indexdb *x)
 	static const char *const suffix[] = {"", "-wal", "-shm", "-journal"};
 	char path[PATH_MAX];
 
+	x->starts++;
 	catalog_close(TAKE(x->catalog));
 	for (unsigned i = 0; i < ARRAY_SIZE(suffix); i++) {
 		(void)snprintf(path, sizeof(path), "%s%s", x->path, suffix[i]);
@@ -581,4 +583,9 @@ int indexdb_replace_files(struct indexdb *x, const struct indexdb_cost *costs, u
 uint64_t indexdb_bytes(struct indexdb *x)
 {
 	return x->catalog ? catalog_bytes(x->catalog) : 0;
+}
+
+unsigned indexdb_starts(const struct indexdb *x)
+{
+	return x->starts;
 }

@@ -27,7 +27,8 @@ struct indexdb_page {
 	uint64_t digest[2];
 };
 
-/* What a file costs.  `path` is relative to the root of the mount; "(deleted)" if it has no name. */
+/* What a file costs.  `path` is relative to the root of the mount; "(deleted)" if it has
+ * no name. */
 struct indexdb_cost {
 	uint64_t ino;
 	const char *path; /* bytes; stored as a blob if it is no UTF-8 */
@@ -43,21 +44,25 @@ struct indexdb_sharer {
 	uint32_t n;
 };
 
-/* Open DIR/index.db, created when absent.  A lock that others hold is no error here either: the file
- * is then opened by a later call. */
+/* Open DIR/index.db, created when absent.  A lock that others hold is no error here either: the
+ * file is then opened by a later call. */
 int indexdb_open(const char *dir, uint64_t max_rows, struct indexdb **ret) must_check;
 void indexdb_close(struct indexdb *x); /* NULL is fine */
 
 /* Make the rows of `page` with first <= frame < end equal to `pages` (ascending by frame), in one
  * transaction.  Writes only what differs; *ret_written is the number of rows written or deleted. */
-int indexdb_sync_pages(struct indexdb *x, uint32_t first, uint32_t end, const struct indexdb_page *pages,
-		       unsigned count, unsigned *ret_written) must_check;
+int indexdb_sync_pages(struct indexdb *x, uint32_t first, uint32_t end,
+		       const struct indexdb_page *pages, unsigned count,
+		       unsigned *ret_written) must_check;
 
-/* Make file_cost and sharer equal to what is given (in any order, each key once), in one transaction.
- * Writes only what differs. */
+/* Make file_cost and sharer equal to what is given (in any order, each key once), in one
+ * transaction. Writes only what differs. */
 int indexdb_replace_files(struct indexdb *x, const struct indexdb_cost *costs, unsigned costs_count,
 			  const struct indexdb_sharer *sharers, unsigned sharers_count,
 			  unsigned *ret_written) must_check;
+
+/* How often the file has been started anew: when this grows, what was written before is gone. */
+unsigned indexdb_starts(const struct indexdb *x);
 
 /* Bytes of the database and its log. */
 uint64_t indexdb_bytes(struct indexdb *x);

@@ -123,7 +123,7 @@ struct inode_attr inode_attr_get(struct inode *i);
 struct inode_attr *inode_attr_begin(struct inode *i) ACQUIRES(i->attr);
 void inode_attr_end(struct inode *i) RELEASES(i->attr);
 
-uint64_t inode_size(struct inode *i); 
+uint64_t inode_size(struct inode *i);
 void inode_stat(struct inode *i, struct stat *ret);
 
 /* Stamp with the time of now, as the kernel's current_time(): coarse. */

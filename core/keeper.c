@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/keeper.c - two wishes and a semaphore.
+/* core/keeper.c - wishes and semaphores.
  *
  * A wish is a flag; whoever sets it first posts the semaphore, which needs no lock and so may be done under
- * any.  The keeper lets a second pass, so that what is freed and taken again at once never leaves,
- * and does what is wished for.
+ * any.  Frames are taken at once, while their writer digests what it has: on a second CPU that is for nothing.
+ * For the rest the keeper lets most of a second pass, so that what is freed and taken again never leaves.
  */
 #include "keeper.h"
 
@@ -19,9 +19,9 @@ enum { DELAY_MS = 700, INDEX_SHARE = 20, KEEPER_NICE = 5 };
 
 struct keeper {
 	struct keeper_jobs jobs;
-	pthread_t thread;
-	bool started;
-	sem_t wishes;
+	pthread_t thread, refiller;
+	bool started, refiller_started;
+	sem_t wishes, lows;
 	atomic_bool surplus, change, stop, busy;
 	int64_t index_not_before; /* ms */
 };
@@ -34,6 +34,7 @@ int keeper_new(const struct keeper_jobs *jobs, struct keeper **ret)
 		return -ENOMEM;
 	k->jobs = *jobs;
 	sem_init(&k->wishes, 0, 0);
+	sem_init(&k->lows, 0, 0);
 	*ret = k;
 	return 0;
 }
@@ -42,6 +43,11 @@ static void wish(struct keeper *k, atomic_bool *flag)
 {
 	if (!atomic_exchange(flag, true))
 		sem_post(&k->wishes);
+}
+
+void keeper_low(struct keeper *k)
+{
+	sem_post(&k->lows); /* the frames tell once until they are looked after */
 }
 
 void keeper_surplus(struct keeper *k)
@@ -112,11 +118,28 @@ static void *keep(void *arg)
 	return NULL;
 }
 
+static void *refill(void *arg)
+{
+	struct keeper *k = arg;
+
+	pthread_setname_np(pthread_self(), "ksmfs-refill");
+	while (!k->stop) {
+		while (sem_wait(&k->lows) < 0)
+			;
+		while (!k->stop && k->jobs.refill(k->jobs.arg))
+			;
+	}
+	return NULL;
+}
+
 int keeper_start(struct keeper *k)
 {
 	int r = pthread_create(&k->thread, NULL, keep, k);
 
 	k->started = !r;
+	if (!r)
+		r = pthread_create(&k->refiller, NULL, refill, k);
+	k->refiller_started = !r;
 	return -r;
 }
 
@@ -124,11 +147,14 @@ void keeper_free(struct keeper *k)
 {
 	if (!k)
 		return;
-	if (k->started) {
-		k->stop = true;
-		sem_post(&k->wishes);
+	k->stop = true;
+	sem_post(&k->wishes);
+	sem_post(&k->lows);
+	if (k->started)
 		pthread_join(k->thread, NULL);
-	}
+	if (k->refiller_started)
+		pthread_join(k->refiller, NULL);
 	sem_destroy(&k->wishes);
+	sem_destroy(&k->lows);
 	mem_free(k);
 }

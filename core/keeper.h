@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/keeper.h - the housekeeper: gives freed frames back, and writes index.db.
+/* core/keeper.h - the housekeeper: takes frames ahead of demand, gives freed ones back, writes index.db.
  *
- * Owns     its thread.
+ * Owns     its two threads: one takes frames, as writers wait for those; the other has time.
  * Keeps    H1 what was freed beyond the reserve is back with the system within two seconds.
  *          H2 index.db is at most two seconds behind once things are quiet, for at most a twentieth of a CPU.
  *          H3 without a reason it does not wake.
- * Threads  keeper_surplus() and keeper_change() from anywhere, under any lock.
+ * Threads  keeper_low(), keeper_surplus() and keeper_change() from anywhere, under any lock.
  * Fails    starting a thread: -errno.
  */
 #pragma once
@@ -16,6 +16,7 @@ struct keeper;
 
 struct keeper_jobs {
 	void *arg;
+	bool (*refill)(void *arg);  /* a part of it; true: there is more */
 	bool (*reclaim)(void *arg); /* a part of it; true: there may be more */
 	void (*index)(void *arg);   /* bring index.db up to date */
 };
@@ -24,6 +25,7 @@ int keeper_new(const struct keeper_jobs *jobs, struct keeper **ret) must_check;
 int keeper_start(struct keeper *k) must_check;
 void keeper_free(struct keeper *k); /* stops the thread first */
 
+void keeper_low(struct keeper *k);     /* frames are being used up */
 void keeper_surplus(struct keeper *k); /* frames were freed */
 void keeper_change(struct keeper *k);  /* index.db is behind */
 bool keeper_is_idle(struct keeper *k);

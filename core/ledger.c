@@ -1,7 +1,340 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/ledger.c - three tables, each gathered a batch at a time and then written.
+ *
+ *   page        frames that several slots refer to, with a digest that says which are the same
+ *   sharer      which files refer to the most shared of them, and how often
+ *   file_cost   what each file has, what of it is shared, and its part of what it shares
+ *
+ * The figures of different files are not of one instant: this is for people and for a restart.
+ */
+#include "ledger.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "failpoint.h"
+#include "ptab.h"
 #include "volume_inside.h"
 
-void ledger_write(struct volume *v)
+enum {
+	TOP_FRAMES = 64,    /* of the most shared, that `sharer` tells about */
+	FILES_MAX = 65536,  /* rows of file_cost */
+	SHARERS_MAX = 65536,
+	WALK_SLOTS = 4096,  /* looked at before the gate is left for a moment */
+	PATH_BYTES = 4096,
+};
+
+/* --- page ------------------------------------------------------------------------------------- */
+
+/* The shared frames of one range, in `page`. */
+static unsigned gather_pages(struct volume *v, uint32_t first, struct indexdb_page *page)
 {
-	(void)v;
+	struct pool *p = &v->pool;
+	uint32_t end = MIN(first + FRAMES_RANGE, frames_end(p->frames));
+	unsigned n = 0;
+
+	gate_enter(&v->gate);
+	for (uint32_t frame = MAX(first, (uint32_t)FRAMES_FIRST); frame < end; frame++) {
+		struct frame_info info = frames_look(p->frames, frame);
+		struct digest d;
+
+		if (info.refs < 2 || !content_pin(p->content, frame))
+			continue;
+		d = digest_page(p->key, info.domain, frames_data(p->frames, frame));
+		content_unpin(p->content, frame);
+		page[n++] = (struct indexdb_page){ .frame = frame,
+						   .refs = info.refs,
+						   .domain = info.domain,
+						   .digest = { d.half[0], d.half[1] } };
+	}
+	gate_leave(&v->gate);
+	return n;
+}
+
+static void count_rows(struct volume *v, unsigned rows)
+{
+	counters_add(v->counters, ATTR_index_rows_written, rows);
+}
+
+static bool write_pages(struct volume *v)
+{
+	_cleanup_(mem_cleanup) struct indexdb_page *page = mem_alloc(FRAMES_RANGE, sizeof(*page));
+	struct frames *f = v->pool.frames;
+	bool all = page != NULL;
+
+	for (uint64_t first = 0; all && first < frames_end(f); first += FRAMES_RANGE) {
+		unsigned n, rows = 0;
+
+		if (!frames_changed(f, (uint32_t)first))
+			continue;
+		n = gather_pages(v, (uint32_t)first, page);
+		all = indexdb_sync_pages(v->indexdb, (uint32_t)first,
+					 (uint32_t)MIN(first + FRAMES_RANGE, (uint64_t)UINT32_MAX),
+					 page, n, &rows) == INDEXDB_OK;
+		if (!all)
+			frames_mark_changed(f, (uint32_t)first);
+		count_rows(v, rows);
+	}
+	return all;
+}
+
+/* --- the most shared frames --------------------------------------------------------------------- */
+
+struct top {
+	unsigned count;
+	struct {
+		uint32_t frame, refs;
+	} entry[TOP_FRAMES]; /* by refs while gathering, by frame after */
+};
+
+static int by_refs(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (x[1] > y[1]) - (x[1] < y[1]);
+}
+
+static int by_frame(const void *a, const void *b)
+{
+	const uint32_t *x = a, *y = b;
+
+	return (x[0] > y[0]) - (x[0] < y[0]);
+}
+
+static void gather_top(struct volume *v, struct top *top)
+{
+	uint32_t end = frames_end(v->pool.frames);
+
+	top->count = 0;
+	for (uint32_t frame = FRAMES_FIRST; frame < end; frame++) {
+		struct frame_info info = frames_look(v->pool.frames, frame);
+
+		if (info.refs < 2 || info.table)
+			continue;
+		if (top->count == TOP_FRAMES) {
+			if (info.refs <= top->entry[0].refs)
+				continue;
+			top->count--;
+			top->entry[0] = top->entry[top->count];
+		}
+		top->entry[top->count].frame = frame;
+		top->entry[top->count++].refs = info.refs;
+		if (top->count == TOP_FRAMES)
+			qsort(top->entry, top->count, sizeof(top->entry[0]), by_refs);
+	}
+	qsort(top->entry, top->count, sizeof(top->entry[0]), by_frame);
+}
+
+static int top_find(const struct top *top, uint32_t frame)
+{
+	const uint32_t key[2] = { frame };
+	const void *at = bsearch(key, top->entry, top->count, sizeof(top->entry[0]), by_frame);
+
+	return at ? (int)((const char *)at - (const char *)top->entry) / (int)sizeof(top->entry[0]) : -1;
+}
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+struct names_map {
+	uint64_t records;
+	uint32_t *parent; /* by record: the directory of its first name, 0: none */
+	uint32_t *name;   /* and where that name begins in `bytes` */
+	char *bytes;
+	size_t used, size;
+};
+
+static int map_name(void *arg, uint32_t dir, const struct names_entry *e)
+{
+	struct names_map *m = arg;
+	uint32_t record = (uint32_t)e->ino;
+
+	if (record >= m->records || m->parent[record])
+		return 0;
+	if (m->used + e->len + 1 > m->size) {
+		size_t size = MAX(m->size * 2, (size_t)64 << 10);
+		char *bytes = size < UINT32_MAX ? mem_alloc(size, 1) : NULL;
+
+		if (!bytes)
+			return -ENOMEM;
+		memcpy(bytes, m->bytes, m->used);
+		mem_free(m->bytes);
+		m->bytes = bytes;
+		m->size = size;
+	}
+	memcpy(m->bytes + m->used, e->name, e->len);
+	m->bytes[m->used + e->len] = '\0';
+	m->name[record] = (uint32_t)m->used;
+	m->parent[record] = dir;
+	m->used += e->len + 1;
+	return 0;
+}
+
+static bool map_init(struct volume *v, struct names_map *m)
+{
+	*m = (struct names_map){ .records = itable_header(v->pool.itable)->records };
+	m->parent = mem_alloc(m->records, sizeof(*m->parent));
+	m->name = mem_alloc(m->records, sizeof(*m->name));
+	m->size = 64 << 10;
+	m->bytes = mem_alloc(m->size, 1);
+	return m->parent && m->name && m->bytes && names_walk(v->names, map_name, m) == 0;
+}
+
+static void map_fini(struct names_map *m)
+{
+	mem_free(m->parent);
+	mem_free(m->name);
+	mem_free(m->bytes);
+}
+
+/* From its last component to its first, into the end of `buf`. */
+static const char *path_of(const struct names_map *m, uint32_t record, char buf[PATH_BYTES])
+{
+	char *at = buf + PATH_BYTES - 1;
+
+	*at = '\0';
+	if (record >= m->records || !m->parent[record])
+		return "(deleted)";
+	for (; record != (uint32_t)ROOT_INO; record = m->parent[record]) {
+		const char *name = m->bytes + m->name[record];
+		size_t len = strlen(name);
+
+		if (!m->parent[record] || (size_t)(at - buf) < len + 1)
+			return "(deleted)"; /* moved while we looked, or deeper than a path can tell */
+		if (*at)
+			*--at = '/';
+		at -= len;
+		memcpy(at, name, len);
+	}
+	return at;
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+struct files {
+	struct top top;
+	unsigned costs_count, sharers_count;
+	struct indexdb_cost *cost;
+	struct indexdb_sharer *sharer;
+	uint32_t n[TOP_FRAMES]; /* of the file being looked at */
+};
+
+static void look_slot(struct volume *v, struct files *f, struct indexdb_cost *cost, uint32_t slot)
+{
+	struct frame_info info;
+	int at;
+
+	if (slot == SLOT_RESERVED || slot == SLOT_LENT)
+		return;
+	cost->data_pages++;
+	if (slot == SLOT_ZERO)
+		return;
+	info = frames_look(v->pool.frames, slot);
+	cost->proportional_bytes += PAGE_BYTES / MAX(info.refs, 1u);
+	if (info.refs < 2)
+		return;
+	cost->shared_pages++;
+	at = top_find(&f->top, slot);
+	if (at >= 0)
+		f->n[at]++;
+}
+
+/* Up to WALK_SLOTS of a file's slots; false at its end, or when it has gone. */
+static bool look_some(struct volume *v, struct files *f, struct inode *i, uint64_t *io_index,
+		      struct indexdb_cost *cost)
+{
+	_Atomic uint32_t *slot = NULL;
+	bool live;
+
+	gate_enter(&v->gate);
+	rwlock_take_shared(&i->map);
+	live = inode_is_live(i, cost->ino);
+	for (unsigned n = 0; live && n < WALK_SLOTS; n++, ++*io_index) {
+		slot = ptab_next(i, v->pool.frames, *io_index, FILE_PAGES_MAX, io_index);
+		if (!slot)
+			break;
+		look_slot(v, f, cost, *slot);
+	}
+	rwlock_drop_shared(&i->map);
+	gate_leave(&v->gate);
+	return slot != NULL;
+}
+
+static void gather_file(struct volume *v, struct files *f, struct inode *i)
+{
+	struct indexdb_cost *cost = &f->cost[f->costs_count];
+	uint64_t index = 0;
+
+	*cost = (struct indexdb_cost){ .ino = inode_ino(i) };
+	memset(f->n, 0, sizeof(f->n));
+	while (look_some(v, f, i, &index, cost))
+		;
+	if (!cost->data_pages)
+		return;
+	f->costs_count++;
+	for (unsigned n = 0; n < f->top.count && f->sharers_count < SHARERS_MAX; n++)
+		if (f->n[n])
+			f->sharer[f->sharers_count++] = (struct indexdb_sharer){
+				.frame = f->top.entry[n].frame, .ino = cost->ino, .n = f->n[n]
+			};
+}
+
+/* Paths last, so that a file's name is as new as its figures. */
+static bool add_paths(struct volume *v, struct files *f)
+{
+	struct names_map map;
+	bool ok = map_init(v, &map);
+
+	for (unsigned n = 0; ok && n < f->costs_count; n++) {
+		char buf[PATH_BYTES];
+
+		f->cost[n].path = strdup(path_of(&map, (uint32_t)f->cost[n].ino, buf));
+		ok = f->cost[n].path != NULL;
+	}
+	map_fini(&map);
+	return ok;
+}
+
+static bool write_files(struct volume *v)
+{
+	uint64_t most = MIN(itable_used(v->pool.itable), (uint64_t)FILES_MAX);
+	struct files f = { .cost = mem_alloc(most + 1, sizeof(*f.cost)),
+			   .sharer = mem_alloc(SHARERS_MAX, sizeof(*f.sharer)) };
+	unsigned rows = 0;
+	struct inode *i;
+	bool ok = f.cost && f.sharer;
+
+	if (ok) {
+		gather_top(v, &f.top);
+		for (uint32_t number = 0; f.costs_count < most && (i = itable_next(v->pool.itable, &number));)
+			gather_file(v, &f, i);
+		ok = add_paths(v, &f) &&
+		     indexdb_replace_files(v->indexdb, f.cost, f.costs_count, f.sharer,
+					   f.sharers_count, &rows) == INDEXDB_OK;
+		count_rows(v, rows);
+	}
+	for (unsigned n = 0; f.cost && n < f.costs_count; n++)
+		free((char *)f.cost[n].path);
+	mem_free(f.cost);
+	mem_free(f.sharer);
+	return ok;
+}
+
+bool ledger_write(struct volume *v)
+{
+	unsigned starts;
+	bool ok;
+
+	if (!v->indexdb)
+		return true;
+	starts = indexdb_starts(v->indexdb);
+	ok = write_pages(v) && write_files(v);
+	if (indexdb_starts(v->indexdb) != starts) { /* an empty file: all of it again */
+		frames_mark_all_changed(v->pool.frames);
+		ok = false;
+	}
+	if (!ok)
+		counters_add(v->counters, ATTR_index_batches_skipped, 1);
+	return ok;
 }

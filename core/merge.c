@@ -4,6 +4,7 @@
  *   VOLATILE, dirty -> VOLATILE       first pass after a store: only the mark goes      [merge_page]
  *   VOLATILE        -> UNSHARED       quiet for a pass, nobody has these bytes          [find_place]
  *   VOLATILE        -> SHARED, ZERO   quiet for a pass, somebody has, or they are zero  [swing]
+ *   SHARED, not in the index (it was taken over) -> in the index, or as VOLATILE        [find_place]
  *
  * The kernel's KSM compares checksums of two passes to know whether a page is quiet.  All stores come through
  * fault.c here, so a bit set there says it exactly, and the page is digested once, when it pays.
@@ -85,7 +86,7 @@ enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_
 	struct frame_info info = frames_look(p->frames, frame);
 	enum merge_r r = MERGE_NOTHING;
 
-	if (info.free || info.table || info.refs != 1)
+	if (info.free || info.table || !info.refs || (info.refs > 1 && info.indexed))
 		return MERGE_NOTHING;
 	if (info.indexed) { /* quiet for a pass: writes to it may be digested again */
 		if (info.rewrites && pin_in_slot(p, i, index, frame)) {
@@ -99,7 +100,7 @@ enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_
 	info = frames_look(p->frames, frame);
 	if (frames_clear_dirty(p->frames, frame))
 		r = MERGE_VOLATILE;
-	else if (info.refs == 1 && !info.indexed)
+	else if (!info.indexed)
 		r = find_place(p, i, index, frame);
 	content_unpin(p->content, frame);
 	return r;

@@ -101,7 +101,7 @@ static int prepare(struct names *n, const char *sql, int64_t a, int64_t b, sqlit
 static int change(struct names *n, const char *sql, int64_t a, int64_t b, const struct name *bytes)
     REQUIRES(n->lock)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int r;
 
 	r = prepare(n, sql, a, b, &stmt);
@@ -389,7 +389,7 @@ int names_remove(struct names *n, uint64_t dir, struct name name, uint64_t ino, 
 
 static int exchange(struct names *n, const struct spot *a, const struct spot *b) REQUIRES(n->lock)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = NULL;
 	int r;
 
 	r = prepare(

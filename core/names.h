@@ -4,14 +4,14 @@
  * Owns     names.db.  It is the truth for names and link counts: inode records only repeat them.
  * Keeps    N1 each call is one transaction: it has happened whole, or not at all.
  *          N2 a name is in a directory once.
- *          N3 the offset of an entry never changes while the entry exists (readdir goes on anywhere).
+ *          N3 the offset of an entry never changes while it exists (readdir goes on anywhere).
  *          N4 names are bytes: 1..255 of them, no '/' and no NUL; nothing is folded or decoded.
  * Threads  takes CATALOG itself, may sleep.
  * Fails    -errno as catalog.h; NAMES_ABSENT and NAMES_EXISTS are conditions.  -ENOSPC also when a
  *          directory has no place left for a name (more than 64 names of one hash).
  *
- * An entry's key is (directory's record number << 31) | place: 31 bits of a hash of the name keyed with
- * the mount's secret, moved up to 63 places when others are there.  So one integer b-tree
+ * An entry's key is (directory's record number << 31) | place: 31 bits of a hash of the name keyed
+ * with the mount's secret, moved up to 63 places when others are there.  So one integer b-tree
  * finds names, lists directories in a stable order, and needs no second index.
  *
  * `dir` may be an inode number or a bare record number: its low 32 bits count.  A directory that is
@@ -31,8 +31,9 @@ struct name {
 	size_t len;
 };
 
-/* Open DIR/names.db, created when absent.  `secret` keys the hash of names: -ESTALE when the file was
- * made with another one (left by an earlier mount), -EUCLEAN when it is damaged or of another format. */
+/* Open DIR/names.db, created when absent.  `secret` keys the hash of names: -ESTALE when the file
+ * was made with another one (left by an earlier mount), -EUCLEAN when it is damaged or of another
+ * format. */
 int names_open(const char *dir, uint64_t secret, struct names **ret) must_check;
 void names_close(struct names *n); /* NULL is fine */
 
@@ -40,22 +41,25 @@ int names_lookup(struct names *n, uint64_t dir, struct name name, uint64_t *ret_
 
 /* Enter `name`.  With `target` (a symbolic link) its text is kept with the inode in the same
  * transaction. NAMES_EXISTS: nothing changed. */
-int names_add(struct names *n, uint64_t dir, struct name name, uint64_t ino, const struct name *target) must_check;
+int names_add(struct names *n, uint64_t dir, struct name name, uint64_t ino,
+	      const struct name *target) must_check;
 
 /* Take a name away; if `last` the inode's symbolic-link text goes with it.
  * NAMES_ABSENT when it is not there or is another inode. */
-int names_remove(struct names *n, uint64_t dir, struct name name, uint64_t ino, bool last) must_check;
+int names_remove(struct names *n, uint64_t dir, struct name name, uint64_t ino,
+		 bool last) must_check;
 
 /* What becomes of the inode under the new name. */
 enum names_rename { NAMES_RENAME_REPLACE, NAMES_RENAME_NOREPLACE, NAMES_RENAME_EXCHANGE };
 
 /* `ino` is what is expected under the old name, `replaced` what is expected under the new one (0:
  * nothing; always with NOREPLACE, never with EXCHANGE).  If either differs: NAMES_ABSENT, nothing
- * changed, but NAMES_EXISTS when NOREPLACE finds the new name taken.  A replaced inode whose last name
- * that was (`last`) loses its symbolic-link text.  Both names in one place: nothing to do.  That two
- * names of one inode are left alone (POSIX) is decided by the caller. */
+ * changed, but NAMES_EXISTS when NOREPLACE finds the new name taken.  A replaced inode whose last
+ * name that was (`last`) loses its symbolic-link text.  Both names in one place: nothing to do.
+ * That two names of one inode are left alone (POSIX) is decided by the caller. */
 int names_rename(struct names *n, uint64_t dir, struct name name, uint64_t ino, uint64_t new_dir,
-		 struct name new_name, uint64_t replaced, bool last, enum names_rename how) must_check;
+		 struct name new_name, uint64_t replaced, bool last,
+		 enum names_rename how) must_check;
 
 int names_is_empty(struct names *n, uint64_t dir, bool *ret_empty) must_check;
 
@@ -69,18 +73,20 @@ struct names_entry {
 	char name[NAME_BYTES_MAX + 1];
 };
 
-/* Up to `max` entries of `dir` behind `offset` (0: from the start), in the order of their offsets. */
-int names_list(struct names *n, uint64_t dir, uint64_t offset, struct names_entry *ret, unsigned max,
-	       unsigned *ret_count) must_check;
+/* Up to `max` entries of `dir` behind `offset` (0: from the start), in the order of their offsets.
+ */
+int names_list(struct names *n, uint64_t dir, uint64_t offset, struct names_entry *ret,
+	       unsigned max, unsigned *ret_count) must_check;
 
 /* One name of `ino`, of any directory (for people: the first found), and the record number of that
- * directory; NAMES_ABSENT if it has none.  A scan of the whole table: never on the way of a request,
- * and whoever wants the names of many inodes walks once. */
-int names_find(struct names *n, uint64_t ino, uint64_t *ret_dir, struct names_entry *ret) must_check;
+ * directory; NAMES_ABSENT if it has none.  A scan of the whole table: never on the way of a
+ * request, and whoever wants the names of many inodes walks once. */
+int names_find(struct names *n, uint64_t ino, uint64_t *ret_dir,
+	       struct names_entry *ret) must_check;
 
-/* Every entry, in the order of directory records and offsets, until `visit` returns other than 0, which is
- * then the result.  `visit` is called without a lock: it may call names_*; entries that come and go
- * meanwhile may be seen or not. */
+/* Every entry, in the order of directory records and offsets, until `visit` returns other than 0,
+ * which is then the result.  `visit` is called without a lock: it may call names_*; entries that
+ * come and go meanwhile may be seen or not. */
 typedef int names_visit(void *arg, uint32_t dir_record, const struct names_entry *e);
 int names_walk(struct names *n, names_visit *visit, void *arg) must_check;
 

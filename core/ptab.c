@@ -173,7 +173,8 @@ static bool clear_node(struct clear *c, uint32_t frame, unsigned level, uint64_t
 			node[n] = 0;
 		}
 	}
-	if (c->full || c->from > base || c->end - base < span(level))
+	/* the highest root could span more than a file ever has */
+	if (c->full || c->from > base || c->end < MIN(base + span(level), FILE_PAGES_MAX))
 		return false;
 	c->full = c->nodes == PTAB_SPARES;
 	return !c->full;

@@ -2,10 +2,13 @@
 /* core/volume.c - opening, closing, settings and figures. */
 #include "volume.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "failpoint.h"
+#include "ledger.h"
 #include "log.h"
 #include "range.h"
 #include "volume_inside.h"
@@ -48,6 +51,16 @@ static void kick(void *arg)
 	keeper_change(v->keeper);
 }
 
+static void low(void *arg)
+{
+	keeper_low(((struct volume *)arg)->keeper);
+}
+
+static bool refill(void *arg)
+{
+	return frames_refill_ahead(((struct volume *)arg)->pool.frames);
+}
+
 static void surplus(void *arg)
 {
 	keeper_surplus(((struct volume *)arg)->keeper);
@@ -65,7 +78,10 @@ static bool reclaim(void *arg)
 
 static void index_behind(void *arg)
 {
-	ledger_write(arg);
+	struct volume *v = arg;
+
+	if (!ledger_write(v))
+		keeper_change(v->keeper); /* try again, when its share of time has come */
 }
 
 static int open_store(struct volume *v, const struct volume_config *config, bool *ret_empty)
@@ -97,7 +113,8 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 
 static int open_threads(struct volume *v)
 {
-	const struct keeper_jobs jobs = { .arg = v, .reclaim = reclaim, .index = index_behind };
+	const struct keeper_jobs jobs = { .arg = v, .refill = refill, .reclaim = reclaim,
+					   .index = index_behind };
 	int r = scan_new(&v->pool, &v->scan);
 
 	if (!r)
@@ -105,6 +122,7 @@ static int open_threads(struct volume *v)
 	if (r < 0)
 		return r;
 	scan_on_pass(v->scan, pass_done, v);
+	frames_on_low(v->pool.frames, low, v);
 	frames_on_surplus(v->pool.frames, surplus, v);
 	v->pool.on_change = kick;
 	v->pool.on_change_arg = v;
@@ -132,6 +150,18 @@ static int make_root(struct volume *v, const struct volume_config *config)
 	return 0;
 }
 
+/* Names that an earlier mount left behind in a directory of its owner's mean nothing to new inodes. */
+static void remove_stale_names(const char *dir)
+{
+	static const char *const suffix[] = { "", "-wal", "-shm", "-journal" };
+	char path[PATH_MAX];
+
+	for (unsigned n = 0; n < ARRAY_SIZE(suffix); n++) {
+		snprintf(path, sizeof(path), "%s/names.db%s", dir, suffix[n]);
+		(void)unlink(path);
+	}
+}
+
 int volume_open(const struct volume_config *config, struct volume **ret)
 {
 	struct volume *v = mem_alloc(1, sizeof(*v) + strlen(config->dir) + 1);
@@ -147,6 +177,8 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 	r = v->counters ? open_store(v, config, &empty) : -ENOMEM;
 	if (!r)
 		r = open_threads(v);
+	if (!r && empty)
+		remove_stale_names(v->dir);
 	if (!r)
 		r = names_open(v->dir, itable_header(v->pool.itable)->names_secret, &v->names);
 	if (!r)

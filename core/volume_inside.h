@@ -46,6 +46,3 @@ int recover(struct volume *v) must_check;
 
 /* check.c, with the gate closed. */
 int check(struct volume *v, check_report *report, void *arg) must_check;
-
-/* ledger.c: bring index.db up to date. The keeper's thread, outside the gate. */
-void ledger_write(struct volume *v);

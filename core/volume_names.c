@@ -308,7 +308,7 @@ int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, 
 static int unlink_locked(struct volume *v, uint64_t dir_ino, struct name name, struct inode **ret)
 	REQUIRES(v->names_lock)
 {
-	struct inode *dir, *i;
+	struct inode *dir, *i = NULL;
 	struct inode_attr attr;
 	int r;
 
@@ -332,7 +332,7 @@ static int unlink_locked(struct volume *v, uint64_t dir_ino, struct name name, s
 
 int volume_unlink(struct volume *v, uint64_t dir, struct name name)
 {
-	struct inode *i;
+	struct inode *i = NULL;
 	int r;
 
 	begin(v);
@@ -355,7 +355,7 @@ static int must_be_empty(struct volume *v, struct inode *dir)
 static int rmdir_locked(struct volume *v, uint64_t dir_ino, struct name name, struct inode **ret)
 	REQUIRES(v->names_lock)
 {
-	struct inode *dir, *i;
+	struct inode *dir, *i = NULL;
 	int r;
 
 	lock_assert_held(&v->names_lock);
@@ -376,7 +376,7 @@ static int rmdir_locked(struct volume *v, uint64_t dir_ino, struct name name, st
 
 int volume_rmdir(struct volume *v, uint64_t dir, struct name name)
 {
-	struct inode *i;
+	struct inode *i = NULL;
 	int r;
 
 	begin(v);

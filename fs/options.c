@@ -100,6 +100,7 @@ static int take_size(struct reader *r, const struct row *row, char *value)
 	if (rest[0] == '%' && !rest[1] && n <= PERCENT_MAX) {
 		r->o->size_percent = (unsigned)n;
 		r->o->size_pages = 0;
+		r->o->size_preset = false;
 		return 0;
 	}
 	if (*rest)
@@ -107,6 +108,7 @@ static int take_size(struct reader *r, const struct row *row, char *value)
 	if (pages_of(n) > FILE_PAGES_MAX)
 		return bad_value(r, row, value, "at most 16t; 0 is no limit");
 	r->o->size_percent = 0;
+	r->o->size_preset = false;
 	r->o->size_pages = pages_of(n);
 	return 0;
 }
@@ -119,6 +121,7 @@ static int take_blocks(struct reader *r, const struct row *row, char *value)
 	if (!read_bytes(value, &n, &rest) || *rest || n > FILE_PAGES_MAX)
 		return bad_value(r, row, value, "a number of pages, with k, m or g; 0 is no limit");
 	r->o->size_percent = 0;
+	r->o->size_preset = false;
 	r->o->size_pages = n;
 	return 0;
 }
@@ -348,7 +351,7 @@ static int take_option(struct reader *r, char *text)
 static void preset(struct options *o)
 {
 	memset(o, 0, sizeof(*o));
-	o->size_percent = 50;
+	o->size_preset = true;
 	o->nr_inodes_preset = true;
 	o->mode = 01777;
 	o->uid = (uid_t)-1;
@@ -390,8 +393,11 @@ int options_parse(const char *text, struct options *o, char *err, size_t errlen)
 
 void options_resolve(struct options *o, uint64_t ram_pages, uid_t uid, gid_t gid)
 {
-	if (o->size_percent)
-		o->size_pages = MAX(ram_pages * o->size_percent / 100, UINT64_C(1));
+	if (o->size_preset)
+		o->size_pages = MAX(ram_pages / 2, UINT64_C(1));
+	if (o->size_percent) /* tmpfs rounds this one up */
+		o->size_pages = (ram_pages * o->size_percent + 99) / 100;
+	o->size_preset = false;
 	o->size_percent = 0;
 	if (o->size_pages == 0 || o->size_pages > FILE_PAGES_MAX)
 		o->size_pages = FILE_PAGES_MAX;

@@ -20,6 +20,7 @@ struct options {
 	/* As tmpfs understands them; 0 pages or inodes stand for "no limit". */
 	uint64_t size_pages;
 	unsigned size_percent; /* of RAM, when not 0: instead of size_pages */
+	bool size_preset;      /* a half of RAM */
 	uint64_t nr_inodes;
 	bool nr_inodes_preset; /* a half of RAM's pages */
 	mode_t mode;

@@ -189,12 +189,12 @@ expect_empty() {
 	done
 }
 
-# 512-byte blocks that the memfds of the mount at $1 hold, each counted once.
-memfd_blocks() {
+# 512-byte blocks that the frames of the mount at $1 hold.
+frame_blocks() {
 	for pid in $(processes "${1:-$M}"); do
 		for fd in /proc/"$pid"/fd/*; do
 			case $(readlink "$fd" 2>/dev/null) in
-			/memfd:*) stat -L -c '%i %b' "$fd" 2>/dev/null ;;
+			/memfd:ksmfs-frames*) stat -L -c '%i %b' "$fd" 2>/dev/null ;;
 			esac
 		done
 	done | sort -u | awk '{ n += $2 } END { print n + 0 }'

@@ -5,6 +5,7 @@
 . "${TESTS:?}/lib.sh"
 
 command -v capsh >/dev/null || skip "capsh is not installed (libcap2-bin)"
+! grep -q __tsan_init "$KSMFS" || skip "ThreadSanitizer has a thread of its own, which drops nothing"
 mount_ksmfs size=64m
 touch "$M/first-request"
 # Lines ".It Dv CAP_NAME Pq role" between two comments of the page.

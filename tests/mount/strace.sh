@@ -26,7 +26,7 @@ ends_with_test
 tracer=$!
 within 10 grep -q TracerPid:.*[1-9] /proc/"$(processes "$M" | tail -n 1)"/status || skip "strace cannot attach: $(cat "$T/strace")"
 
-rounds=$((100000 / 256))
+rounds=400
 [ "${SCALE:-}" != small ] || rounds=20
 python3 - "$M" $rounds <<'PY'
 import os, sys

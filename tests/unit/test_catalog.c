@@ -158,8 +158,8 @@ static void open__says_why_a_file_cannot_be_opened(void **state)
 {
 	struct catalog *c;
 
-	assert_int_equal(
-	    catalog_open(path_in(state, "absent/t.db"), CATALOG_OWNER, &schema, &c), -ENOENT);
+	assert_int_equal(catalog_open(path_in(state, "absent/t.db"), CATALOG_OWNER, &schema, &c),
+			 -ENOENT);
 	assert_int_equal(catalog_open(path_in(state, "t.db"), CATALOG_READER, &schema, &c),
 			 -ENOENT);
 }

@@ -84,6 +84,8 @@ static void size__percent_is_of_ram(void **state)
 	assert_int_equal(resolved_size("size=10%", 1000), 100);
 	assert_int_equal(resolved_size("size=150%", 1000), 1500);
 	assert_int_equal(resolved_size("size=1%", 10), 1);
+	assert_int_equal(resolved_size("size=50%", 1001), 501);
+	assert_int_equal(resolved_size("", 1001), 500);
 }
 
 static void size__zero_is_no_limit(void **state)

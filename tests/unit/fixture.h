@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tests/unit/fixture.h - a volume of its own for a test, checked when it ends.
+ *
+ * For cmocka's setup and teardown: *state is the struct fixture.  Its teardown fails the test when
+ * volume_check() finds a violation.
+ */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/volume.h"
+#include "core/volume_inside.h"
+
+struct fixture {
+	char *dir;
+	struct volume_config config;
+	struct volume *v;
+};
+
+int fixture_setup(void **state);
+int fixture_teardown(void **state);
+#define FIXTURE_TEST(f) cmocka_unit_test_setup_teardown(f, fixture_setup, fixture_teardown)
+
+/* The first violation's text; 0 when all is well. */
+int fixture_violations(struct volume *v, char *ret_text, size_t size);
+void fixture_check(struct fixture *f);
+
+/* Close and open again on the same memfds and directory. */
+void fixture_reopen(struct fixture *f);
+
+static inline struct name name_of(const char *text)
+{
+	return (struct name){ text, strlen(text) };
+}
+
+/* An empty file in the root, or in `dir`, with one lookup; its inode number. */
+uint64_t make_file(struct fixture *f, const char *name);
+uint64_t make(struct fixture *f, uint64_t dir, const char *name, mode_t mode);
+/* Its name goes, and the lookup of make(). */
+void drop_file(struct fixture *f, const char *name, uint64_t ino);
+
+/* Pages are told by numbers: 0 is zeroes, others never meet. */
+void fill_page(void *page, uint64_t what);
+void put_page(struct fixture *f, uint64_t ino, uint64_t index, uint64_t what);
+/* `count` pages in one write, of `what`, `what` + `step`, ... */
+void put_pages(struct fixture *f, uint64_t ino, uint64_t index, unsigned count, uint64_t what,
+	       uint64_t step);
+ssize_t put_bytes(struct fixture *f, uint64_t ino, uint64_t offset, size_t len, int byte);
+size_t get_bytes(struct fixture *f, uint64_t ino, uint64_t offset, size_t len, void *ret);
+bool page_is(struct fixture *f, uint64_t ino, uint64_t index, uint64_t what);
+#define assert_page(f, ino, index, what) assert_true(page_is((f), (ino), (index), (what)))
+void truncate_to_pages(struct fixture *f, uint64_t ino, uint64_t pages);
+
+int64_t figure(struct fixture *f, enum attr attr);
+#define assert_figure(f, name, value) assert_int_equal(figure((f), ATTR_##name), (value))
+
+/* shared, sharing, unshared, zero, volatile: the page counters, all at once. */
+void assert_counts(struct fixture *f, int64_t shared, int64_t sharing, int64_t unshared, int64_t zero,
+		   int64_t changing);
+
+/* What the slot says; holes without a node too. */
+uint32_t slot_at(struct fixture *f, uint64_t ino, uint64_t index);
+struct frame_info frame_at(struct fixture *f, uint64_t ino, uint64_t index);
+
+void set(struct fixture *f, enum attr attr, uint64_t value);
+void scan(struct fixture *f, unsigned passes);
+void rest_ms(unsigned ms);

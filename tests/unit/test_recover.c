@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A volume that is opened again on the same memfds and directory, and one that is looked at from outside. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "core/failpoint.h"
+#include "core/ptab.h"
+#include "tests/unit/fixture.h"
+#include "tests/unit/tempdir.h"
+
+enum { A = 1, B = 2 };
+
+struct world {
+	uint64_t one, two, dir, link, far;
+};
+
+/* Shared, unique, zero and reserved pages, a tree of nodes, a directory, two links, a symbolic link. */
+static struct world build(struct fixture *f)
+{
+	const struct name target = name_of("../one");
+	const struct volume_new symlink = { .mode = S_IFLNK | 0777, .target = &target, .open_flags = -1 };
+	struct volume_entry e;
+	struct world w;
+
+	w.one = make_file(f, "one");
+	w.dir = make(f, ROOT_INO, "dir", S_IFDIR | 02750);
+	w.two = make(f, w.dir, "two", S_IFREG | 0640);
+	assert_int_equal(volume_create(f->v, w.dir, name_of("link"), &symlink, &e), 0);
+	w.link = e.ino;
+	assert_int_equal(volume_link(f->v, w.one, w.dir, name_of("again"), &e), 0);
+	w.far = make_file(f, "far");
+	put_pages(f, w.one, 0, 10, A, 0);
+	put_page(f, w.one, 10, B);
+	put_page(f, w.one, 11, 0);
+	put_page(f, w.two, 2000, A);
+	put_page(f, w.far, 3000000, B + 1);
+	assert_int_equal(volume_fallocate(f->v, w.two, 0, 0, 5 * PAGE_BYTES), 0);
+	assert_int_equal(put_bytes(f, w.one, 12 * PAGE_BYTES, 100, 'x'), 100);
+	fixture_check(f);
+	return w;
+}
+
+static void assert_world(struct fixture *f, const struct world *w)
+{
+	char text[SYMLINK_BYTES_MAX + 1];
+	struct stat st;
+	uint64_t parent;
+
+	for (unsigned n = 0; n < 10; n++)
+		assert_page(f, w->one, n, A);
+	assert_page(f, w->one, 10, B);
+	assert_page(f, w->one, 11, 0);
+	assert_page(f, w->two, 2000, A);
+	assert_page(f, w->two, 3, 0);
+	assert_page(f, w->far, 3000000, B + 1);
+	assert_int_equal(slot_at(f, w->one, 0), slot_at(f, w->two, 2000));
+	assert_int_equal(slot_at(f, w->one, 11), SLOT_ZERO);
+	assert_int_equal(slot_at(f, w->two, 4), SLOT_RESERVED);
+	assert_int_equal(volume_getattr(f->v, w->one, &st), 0);
+	assert_int_equal(st.st_size, 12 * PAGE_BYTES + 100);
+	assert_int_equal(st.st_nlink, 2);
+	assert_int_equal(st.st_blocks, 13 * 8);
+	assert_int_equal(volume_getattr(f->v, w->dir, &st), 0);
+	assert_int_equal(st.st_mode, S_IFDIR | 02750);
+	assert_int_equal(st.st_nlink, 2);
+	assert_int_equal(volume_getattr(f->v, ROOT_INO, &st), 0);
+	assert_int_equal(st.st_nlink, 3);
+	assert_int_equal(st.st_mode, S_IFDIR | 01777);
+	assert_int_equal(volume_readlink(f->v, w->link, text), 0);
+	assert_string_equal(text, "../one");
+	assert_int_equal(volume_parent(f->v, w->dir, &parent), 0);
+	assert_int_equal(parent, ROOT_INO);
+	assert_figure(f, pages_shared, 1);
+	assert_figure(f, pages_sharing, 10);
+	assert_figure(f, ksm_zero_pages, 1);
+	assert_figure(f, store_reserved_pages, 5);
+	assert_int_equal(figure(f, ATTR_pages_unshared) + figure(f, ATTR_pages_volatile), 3);
+}
+
+static void reopen__everything_is_as_before(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = build(f);
+	int64_t frames = figure(f, ATTR_store_frames), tables = figure(f, ATTR_store_table_frames);
+	uint64_t charged = f->v->pool.charged;
+
+	assert_world(f, &w);
+	for (unsigned n = 0; n < 3; n++) {
+		fixture_reopen(f);
+		fixture_check(f);
+		assert_world(f, &w);
+		assert_figure(f, store_frames, frames);
+		assert_figure(f, store_table_frames, tables);
+		assert_int_equal(f->v->pool.charged, charged);
+	}
+	put_page(f, w.two, 2000, B); /* still split */
+	assert_page(f, w.one, 0, A);
+}
+
+static void reopen__settings_stay(void **state)
+{
+	struct fixture *f = *state;
+
+	set(f, ATTR_run, 0);
+	set(f, ATTR_pages_to_scan, 1234);
+	set(f, ATTR_merge_on_write, 0);
+	fixture_reopen(f);
+	assert_figure(f, run, 0);
+	assert_figure(f, pages_to_scan, 1234);
+	assert_figure(f, merge_on_write, 0);
+}
+
+static void reopen__pages_shared_before_are_met_again(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = build(f);
+
+	fixture_reopen(f);
+	scan(f, 3);
+	put_page(f, w.far, 0, A);
+	put_page(f, w.far, 1, B);
+	scan(f, 3);
+	assert_int_equal(slot_at(f, w.far, 0), slot_at(f, w.one, 0));
+	assert_int_equal(slot_at(f, w.far, 1), slot_at(f, w.one, 10));
+	assert_figure(f, pages_volatile, 0);
+}
+
+static void reopen__who_knew_an_unlinked_file_still_does(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	bool keep;
+
+	put_page(f, ino, 0, A);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
+	fixture_reopen(f);
+	fixture_check(f);
+	assert_page(f, ino, 0, A);
+	volume_forget(f->v, ino, 1);
+	volume_file_release(f->v, ino, O_RDWR);
+	assert_null(volume_inode(f->v, ino));
+	assert_figure(f, store_frames, 0);
+}
+
+static void reopen__orphans_are_gone(void **state)
+{
+	const struct inode_attr attr = { .mode = S_IFREG | 0600, .nlink = 1 };
+	struct fixture *f = *state;
+	uint64_t dying = make_file(f, "dying"), ino;
+	struct inode *i;
+
+	/* ended before the name was committed, and between a burial and its end */
+	assert_int_equal(itable_new(f->v->pool.itable, &attr, 0, &i), 0);
+	ino = inode_ino(i);
+	put_page(f, ino, 0, A);
+	put_pages(f, dying, 0, 20, A, 1);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("dying")), 0);
+	volume_inode(f->v, dying)->record->lookups = 0;
+	volume_inode(f->v, dying)->record->used = INODE_DYING;
+	fixture_reopen(f);
+	assert_null(volume_inode(f->v, ino));
+	assert_null(volume_inode(f->v, dying));
+	assert_figure(f, store_inodes, 1);
+	assert_figure(f, store_frames, 0);
+	assert_int_equal(f->v->pool.charged, 0);
+}
+
+static void reopen__links_are_what_the_names_say(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = build(f);
+
+	/* ended between the commit of names and their effects */
+	assert_int_equal(names_remove(f->v->names, w.dir, name_of("again"), w.one, false), 0);
+	assert_int_equal(names_remove(f->v->names, w.dir, name_of("two"), w.two, true), 0);
+	fixture_reopen(f);
+	fixture_check(f);
+	assert_int_equal(inode_attr_get(volume_inode(f->v, w.one)).nlink, 1);
+	volume_forget(f->v, w.two, 1);
+	assert_null(volume_inode(f->v, w.two));
+}
+
+static void reopen__slots_beyond_the_end_are_dropped(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = build(f);
+	struct inode *i = volume_inode(f->v, w.one);
+
+	/* a truncation that had come as far as the size */
+	inode_attr_begin(i)->size = 3 * PAGE_BYTES;
+	inode_attr_end(i);
+	fixture_reopen(f);
+	fixture_check(f);
+	assert_figure(f, pages_sharing, 3);
+	truncate_to_pages(f, w.one, 12);
+	assert_page(f, w.one, 2, A);
+	assert_page(f, w.one, 3, 0);
+}
+
+static void reopen__numbers_do_not_recur(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t old = make_file(f, "file"), new;
+
+	drop_file(f, "file", old);
+	fixture_reopen(f);
+	new = make_file(f, "file");
+	assert_int_equal((uint32_t)new, (uint32_t)old);
+	assert_int_not_equal(new, old);
+	assert_null(volume_inode(f->v, old));
+}
+
+static void reopen__foreign_memory_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct volume *v = NULL;
+
+	put_page(f, make_file(f, "file"), 100, A);
+	itable_header(f->v->pool.itable)->format++;
+	volume_close(f->v);
+	f->v = NULL;
+	assert_int_equal(volume_open(&f->config, &v), -EUCLEAN);
+}
+
+static void reopen__a_table_of_nonsense_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	struct volume *v = NULL;
+
+	put_page(f, ino, 100, A);
+	volume_inode(f->v, ino)->record->root = UINT64_C(1) << 32 | 0xfffffff0;
+	volume_close(f->v);
+	f->v = NULL;
+	assert_int_equal(volume_open(&f->config, &v), -EUCLEAN);
+}
+
+static void reopen__fails_at_any_call_and_can_be_tried_again(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = build(f);
+
+	for (int kind = 0; kind < FAILPOINTS; kind++) {
+		unsigned nth = 0;
+		int r;
+
+		volume_close(f->v);
+		do {
+			f->v = NULL;
+			failpoint_arm((enum failpoint)kind, ++nth);
+			r = volume_open(&f->config, &f->v);
+			failpoint_arm((enum failpoint)kind, 0);
+		} while (r < 0);
+		assert_true(nth > 5);
+		if (!f->v->indexdb) /* index.db may fail alone */
+			fixture_reopen(f);
+		fixture_check(f);
+		assert_world(f, &w);
+	}
+}
+
+static void copy_file(const char *from_dir, const char *to_dir, const char *file)
+{
+	char path[512], buf[65536];
+	int from, to;
+	ssize_t n;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", from_dir, file);
+	from = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(from >= 0);
+	(void)snprintf(path, sizeof(path), "%s/%s", to_dir, file);
+	to = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(to >= 0);
+	while ((n = read(from, buf, sizeof(buf))) > 0)
+		assert_int_equal(write(to, buf, (size_t)n), n);
+	close(from);
+	close(to);
+}
+
+static void copy__sees_the_same_and_changes_nothing(void **state)
+{
+	struct fixture *f = *state, outside = { 0 };
+	struct world w = build(f);
+	uint64_t ino = make_file(f, "mine");
+	void *dir = NULL;
+
+	assert_int_equal(tempdir_setup(&dir), 0);
+	copy_file(f->dir, dir, "names.db");
+	copy_file(f->dir, dir, "names.db-wal");
+	outside.config = f->config;
+	outside.config.dir = outside.dir = dir;
+	outside.config.copy = true;
+	assert_int_equal(volume_open(&outside.config, &outside.v), 0);
+	fixture_check(&outside);
+	assert_world(&outside, &w);
+	put_page(&outside, w.one, 0, B); /* into the copy alone */
+	drop_file(&outside, "mine", ino);
+	fixture_check(&outside);
+	volume_close(outside.v);
+	tempdir_teardown(&dir);
+	assert_world(f, &w);
+	assert_non_null(volume_inode(f->v, ino));
+}
+
+static const struct CMUnitTest tests[] = {
+	FIXTURE_TEST(reopen__everything_is_as_before),
+	FIXTURE_TEST(reopen__settings_stay),
+	FIXTURE_TEST(reopen__pages_shared_before_are_met_again),
+	FIXTURE_TEST(reopen__who_knew_an_unlinked_file_still_does),
+	FIXTURE_TEST(reopen__orphans_are_gone),
+	FIXTURE_TEST(reopen__links_are_what_the_names_say),
+	FIXTURE_TEST(reopen__slots_beyond_the_end_are_dropped),
+	FIXTURE_TEST(reopen__numbers_do_not_recur),
+	FIXTURE_TEST(reopen__foreign_memory_is_refused),
+	FIXTURE_TEST(reopen__a_table_of_nonsense_is_refused),
+	FIXTURE_TEST(reopen__fails_at_any_call_and_can_be_tried_again),
+	FIXTURE_TEST(copy__sees_the_same_and_changes_nothing),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
