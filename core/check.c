@@ -82,7 +82,7 @@ static void visit_slot(struct walk *w, uint64_t index, uint32_t slot)
 	w->refs[slot]++;
 }
 
-static void check_tail(struct walk *w, struct inode *i)
+static void check_tail(struct walk *w, struct inode *i) REQUIRES_SHARED(i->map)
 {
 	uint64_t size = inode_size(i);
 	_Atomic uint32_t *slot;
@@ -103,7 +103,7 @@ static void check_tail(struct walk *w, struct inode *i)
 	}
 }
 
-static void check_inode(struct walk *w, struct inode *i)
+static void check_inode(struct walk *w, struct inode *i) REQUIRES_SHARED(i->map)
 {
 	uint64_t index = 0;
 	_Atomic uint32_t *slot;
@@ -263,8 +263,11 @@ int check(struct volume *v, check_report *report, void *arg)
 	int r = walk_init(&w) ? 0 : -ENOMEM;
 
 	if (!r) {
-		for (number = 0; (i = itable_next(v->pool.itable, &number));)
+		for (number = 0; (i = itable_next(v->pool.itable, &number));) {
+			rwlock_take_shared(&i->map);
 			check_inode(&w, i);
+			rwlock_drop_shared(&i->map);
+		}
 		check_frames(&w);
 		check_sums(&w);
 		r = names_walk(v->names, visit_name, &w);

@@ -236,21 +236,27 @@ void content_unref(struct content *c, uint32_t frame)
 		(void)unindex(c, frame, FRAMES_UNINDEX_IDLE);
 }
 
-uint64_t content_entries(const struct content *c)
+uint64_t content_entries(struct content *c)
 {
 	uint64_t n = 0;
 
-	for (unsigned i = 0; i < SHARDS; i++)
+	for (unsigned i = 0; i < SHARDS; i++) {
+		lock_take(&c->shard[i].lock);
 		n += c->shard[i].count;
+		lock_drop(&c->shard[i].lock);
+	}
 	return n;
 }
 
-uint64_t content_bytes(const struct content *c)
+uint64_t content_bytes(struct content *c)
 {
 	uint64_t n = sizeof(*c);
 
-	for (unsigned i = 0; i < SHARDS; i++)
+	for (unsigned i = 0; i < SHARDS; i++) {
+		lock_take(&c->shard[i].lock);
 		n += c->shard[i].size * sizeof(*c->shard[i].entry);
+		lock_drop(&c->shard[i].lock);
+	}
 	return n;
 }
 

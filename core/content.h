@@ -38,8 +38,8 @@ bool content_withdraw(struct content *c, uint32_t frame);
 void content_unpin(struct content *c, uint32_t frame);
 void content_unref(struct content *c, uint32_t frame);
 
-uint64_t content_entries(const struct content *c);
-uint64_t content_bytes(const struct content *c);
+uint64_t content_entries(struct content *c);
+uint64_t content_bytes(struct content *c);
 
 /* With the gate closed: how often `frame` is in the index under its tag (1 for I1). */
 unsigned content_count(struct content *c, uint32_t frame);

@@ -67,6 +67,7 @@ static bool is_whole(const struct fault *f)
 /* --- looking ---------------------------------------------------------------------------------- */
 
 static void look_one(struct batch *b, struct fault *f, uint64_t size_pages, bool *ret_missing)
+	REQUIRES_SHARED(b->inode->map)
 {
 	_Atomic uint32_t *slot = ptab_slot(b->inode, b->pool->frames, f->index);
 	struct frame_info info;
@@ -390,9 +391,9 @@ static void publish_swing(struct batch *b, struct fault *f, _Atomic uint32_t *sl
 }
 
 static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
+	REQUIRES_SHARED(b->inode->map)
 {
-	struct inode *i = b->inode;
-	_Atomic uint32_t *slot = ptab_slot(i, b->pool->frames, f->index);
+	_Atomic uint32_t *slot = ptab_slot(b->inode, b->pool->frames, f->index);
 
 	if ((b->flags & FAULT_WRITEBACK) && f->index >= size_pages) {
 		pool_count(b->pool, ATTR_fault_beyond_eof, 1);
@@ -404,7 +405,7 @@ static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
 		look_again(b, f);
 		return;
 	}
-	if (!pagelock_try(&b->pool->pagelocks, i->number, f->index, &f->wait)) {
+	if (!pagelock_try(&b->pool->pagelocks, b->inode->number, f->index, &f->wait)) {
 		if (!b->busy)
 			b->busy = f;
 		return;
@@ -413,16 +414,15 @@ static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
 		publish_in_place(b, f, *slot);
 	else
 		publish_swing(b, f, slot, *slot);
-	pagelock_drop(&b->pool->pagelocks, i->number, f->index);
+	pagelock_drop(&b->pool->pagelocks, b->inode->number, f->index);
 }
 
 static void publish(struct batch *b)
 {
-	struct inode *i = b->inode;
-	uint64_t size_pages = pages_of(inode_size(i));
+	uint64_t size_pages = pages_of(inode_size(b->inode));
 
 	b->busy = NULL;
-	rwlock_take_shared(&i->map);
+	rwlock_take_shared(&b->inode->map);
 	for (unsigned n = 0; n < b->count; n++) {
 		struct fault *f = &b->fault[n];
 
@@ -430,12 +430,12 @@ static void publish(struct batch *b)
 			continue;
 		publish_one(b, f, size_pages);
 		if (f->in_place) { /* a page was copied: let who waits for the lock have it (F3) */
-			rwlock_drop_shared(&i->map);
-			size_pages = pages_of(inode_size(i));
-			rwlock_take_shared(&i->map);
+			rwlock_drop_shared(&b->inode->map);
+			size_pages = pages_of(inode_size(b->inode));
+			rwlock_take_shared(&b->inode->map);
 		}
 	}
-	rwlock_drop_shared(&i->map);
+	rwlock_drop_shared(&b->inode->map);
 }
 
 /* --- waiting ---------------------------------------------------------------------------------- */

@@ -24,6 +24,7 @@ enum read_r { READ_DONE, READ_HOLE, READ_BUSY };
 
 static enum read_r read_one(struct pool *p, struct inode *i, uint64_t index,
 			    struct pagelock_wait *wait, uint32_t *ret_frame)
+	REQUIRES_SHARED(i->map)
 {
 	_Atomic uint32_t *slot = ptab_slot(i, p->frames, index);
 	enum read_r r = READ_DONE;

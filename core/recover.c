@@ -19,7 +19,7 @@ static int adopt_node(void *arg, uint32_t node)
 	return frames_adopt(v->pool.frames, node, 0, true);
 }
 
-static int adopt_slots(struct volume *v, struct inode *i)
+static int adopt_slots(struct volume *v, struct inode *i) REQUIRES_SHARED(i->map)
 {
 	struct pool *p = &v->pool;
 	uint64_t index = 0;
@@ -41,9 +41,14 @@ static int adopt_slots(struct volume *v, struct inode *i)
 
 static int adopt_inode(struct volume *v, struct inode *i)
 {
-	int r = ptab_walk_nodes(i, v->pool.frames, adopt_node, v);
+	int r;
 
-	return r < 0 ? r : adopt_slots(v, i);
+	rwlock_take_shared(&i->map);
+	r = ptab_walk_nodes(i, v->pool.frames, adopt_node, v);
+	if (!r)
+		r = adopt_slots(v, i);
+	rwlock_drop_shared(&i->map);
+	return r;
 }
 
 struct links {

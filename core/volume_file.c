@@ -225,9 +225,13 @@ int volume_read(struct volume *v, uint64_t ino, uint64_t offset, size_t len, str
 
 void volume_read_done(struct volume_read *r)
 {
+	if (!r->pinned)
+		return;
+	gate_enter(&r->volume->gate); /* this may free a frame: nothing does while the gate is closed */
 	for (unsigned n = 0; n < r->pinned; n++)
 		if (r->frame[n])
 			content_unpin(r->volume->pool.content, r->frame[n]);
+	gate_leave(&r->volume->gate);
 	r->pinned = 0;
 }
 

@@ -28,7 +28,6 @@ struct volume {
 	struct indexdb *indexdb; /* the keeper's; NULL when it could not be had */
 	struct scan *scan;
 	struct keeper *keeper;
-	bool started;
 	char dir[];
 };
 

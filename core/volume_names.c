@@ -13,13 +13,13 @@
 enum { ENTRY_BYTES = 20 }; /* what an entry adds to a directory's size, as on tmpfs */
 
 /* Both, as one: enter and leave. */
-static void begin(struct volume *v)
+static void begin(struct volume *v) ACQUIRES(v->names_lock)
 {
 	gate_enter(&v->gate);
 	lock_take(&v->names_lock);
 }
 
-static void end(struct volume *v)
+static void end(struct volume *v) RELEASES(v->names_lock)
 {
 	lock_drop(&v->names_lock);
 	gate_leave(&v->gate);

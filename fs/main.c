@@ -150,13 +150,18 @@ static int read_command_line(int argc, char **argv, struct command_line *c, bool
 
 static int read_options(const struct command_line *c, struct options *o)
 {
-	char err[OPTIONS_ERROR_BYTES];
+	char err[OPTIONS_ERROR_BYTES], index[PATH_MAX];
 	struct sysinfo info;
 
 	if (options_parse(c->options ? c->options : "", o, err, sizeof(err)) < 0)
 		return complain(EXIT_USAGE, "%s", err);
 	if (sysinfo(&info) < 0)
 		return complain(EXIT_SYSTEM, "cannot read the size of memory: %s", strerror(errno));
+	if (*o->index) { /* the daemon leaves the working directory */
+		if (!realpath(o->index, index))
+			return complain(EXIT_MOUNT, "index=%s: %s", o->index, strerror(errno));
+		memcpy(o->index, index, sizeof(o->index));
+	}
 	options_resolve(o, (uint64_t)info.totalram * info.mem_unit / PAGE_BYTES, getuid(), getgid());
 	return EXIT_OK;
 }
@@ -176,10 +181,18 @@ static bool open_standard_fds(void)
 	return fd >= 0;
 }
 
+/* Pipes and locks that the caller happened to have open: a daemon would hold them for ever. */
+static void close_other_fds(void)
+{
+	close_range(3, UINT_MAX, 0);
+}
+
+/* Before anything is forked: nothing of ours may keep the caller's pipes or directory busy. */
 static void leave_terminal(void)
 {
 	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	setsid();
 	for (int standard = 0; fd >= 0 && standard <= 2; standard++)
 		dup2(fd, standard);
 	if (fd > 2)
@@ -203,10 +216,8 @@ static int run_daemon(const struct command_line *c, const struct options *o, int
 	struct why why = {0};
 	int r;
 
-	setsid();
+	leave_terminal();
 	r = super_start(o, c->source, c->mountpoint, &why);
-	if (r == 0)
-		leave_terminal();
 	if (write(told_fd, &why, sizeof(why)) != (ssize_t)sizeof(why) && r == 0)
 		log_debug("nobody waits for the mount any more");
 	close(told_fd);
@@ -257,6 +268,8 @@ int main(int argc, char **argv)
 	status = read_options(&c, &o);
 	if (status != EXIT_OK)
 		return status;
+	if (!c.foreground)
+		close_other_fds();
 	open_log(&c);
 	return c.foreground ? run_foreground(&c, &o) : run_background(&c, &o);
 }
