@@ -134,7 +134,7 @@ static uint32_t next_locked(struct shard *s, uint32_t tag, uint32_t above) REQUI
 
 int content_new(struct frames *frames, struct content **ret)
 {
-	struct content *c = mem_alloc(1, sizeof(*c) + 64);
+	struct content *c = mem_alloc_lines(sizeof(*c));
 
 	if (!c)
 		return -ENOMEM;

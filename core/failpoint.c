@@ -3,6 +3,9 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { CACHE_LINE = 64 };
 
 static atomic_uint countdown[FAILPOINTS];
 
@@ -27,6 +30,15 @@ void *mem_alloc(size_t count, size_t size)
 	if (failpoint_hit(FAIL_ALLOC))
 		return NULL;
 	return calloc(count, size);
+}
+
+void *mem_alloc_lines(size_t size)
+{
+	void *p;
+
+	if (failpoint_hit(FAIL_ALLOC) || posix_memalign(&p, CACHE_LINE, size))
+		return NULL;
+	return memset(p, 0, size);
 }
 
 void mem_free(void *p)

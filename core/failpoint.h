@@ -21,5 +21,6 @@ bool failpoint_hit(enum failpoint kind);
 /* How the daemon's own memory is taken, so that every allocation has its failpoint.
  * mem_alloc() returns zeroed memory. */
 void *mem_alloc(size_t count, size_t size) must_check;
+void *mem_alloc_lines(size_t size) must_check; /* the same, on cache lines of its own */
 void mem_free(void *p);
 void mem_cleanup(void *pp); /* for _cleanup_() */

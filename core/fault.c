@@ -52,7 +52,7 @@ struct batch {
 	bool again;     /* not the first round: holes are charged beyond the limit */
 	uint32_t seq;
 	struct fault *busy; /* whose page lock was taken */
-	unsigned stashed;
+	unsigned stashed, stash_end; /* what is left of it, and where it ends */
 	uint32_t stash[STASH];
 	unsigned padded;
 	uint8_t pad[2][PAGE_BYTES] __attribute__((aligned(64)));
@@ -179,9 +179,10 @@ static int take_frame(struct batch *b, unsigned wanted, uint32_t *ret_frame)
 					b->stash) == FRAMES_FULL)
 				return -ENOSPC;
 		}
-		b->stashed = n;
+		b->stashed = b->stash_end = n;
 	}
-	*ret_frame = b->stash[--b->stashed];
+	/* In their order: neighbours in the file become neighbours in the store, and one piece of a reply. */
+	*ret_frame = b->stash[b->stash_end - b->stashed--];
 	return 0;
 }
 
@@ -530,7 +531,7 @@ static void finish(struct batch *b, unsigned all)
 		charged += f->charged;
 	}
 	while (b->stashed)
-		content_unpin(b->pool->content, b->stash[--b->stashed]);
+		content_unpin(b->pool->content, b->stash[b->stash_end - b->stashed--]);
 	if (charged)
 		pool_uncharge(b->pool, charged);
 }

@@ -104,6 +104,8 @@ static void *keep(void *arg)
 	while (!k->stop) {
 		while (sem_wait(&k->wishes) < 0)
 			;
+		while (!sem_trywait(&k->wishes))
+			; /* several wishes, one look: their flags are set already */
 		k->busy = true;
 		do {
 			pass_ms(k, DELAY_MS);

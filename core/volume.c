@@ -164,7 +164,7 @@ static void remove_stale_names(const char *dir)
 
 int volume_open(const struct volume_config *config, struct volume **ret)
 {
-	struct volume *v = mem_alloc(1, sizeof(*v) + strlen(config->dir) + 1);
+	struct volume *v = mem_alloc_lines(sizeof(*v) + strlen(config->dir) + 1);
 	bool empty = false;
 	int r;
 
@@ -173,7 +173,7 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 	strcpy(v->dir, config->dir);
 	gate_init(&v->gate);
 	lock_init(&v->names_lock, RANK_NAMES);
-	v->counters = mem_alloc(1, sizeof(*v->counters));
+	v->counters = mem_alloc_lines(sizeof(*v->counters));
 	r = v->counters ? open_store(v, config, &empty) : -ENOMEM;
 	if (!r)
 		r = open_threads(v);

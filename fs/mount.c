@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/mount.c - mount(2) where we may, else fusermount3.
  *
- * fusermount3 is asked for auto_unmount: it stays, with root's rights, until its socket closes, and then
- * unmounts what we may not unmount ourselves.  So no later exec is needed, and a user's processes can
- * give up gaining privileges, too.
+ * fusermount3 must be run once more to unmount, when our processes have long given up gaining privileges.
+ * So an ordinary user's mount has a third process, ksmfs-umount: it holds nothing, waits until supervisor
+ * and worker are gone, whatever became of them, and then is replaced by fusermount3.  (fusermount3's own
+ * auto_unmount does this only for mounts that root may look into, which needs allow_other.)
  */
 #include "fs/mount.h"
 
@@ -20,6 +21,7 @@
 
 #include "core/log.h"
 #include "fs/privileges.h"
+#include "fs/title.h"
 
 enum { HELPER_OPTIONS_BYTES = 1024 };
 
@@ -77,7 +79,7 @@ static size_t append(char *text, size_t used, const char *word)
 static void helper_options(char *text, const struct options *o, const char *source)
 {
 	size_t used = (size_t)snprintf(text, HELPER_OPTIONS_BYTES,
-				       "nosuid,nodev,default_permissions,auto_unmount");
+				       "nosuid,nodev,default_permissions");
 
 	if (o->allow_other)
 		used = append(text, used, "allow_other");
@@ -95,16 +97,21 @@ static void helper_options(char *text, const struct options *o, const char *sour
 	text[used] = '\0';
 }
 
+static void set_standard_fds(int errors_fd)
+{
+	int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 ||
+	    dup2(errors_fd < 0 ? null_fd : errors_fd, 2) < 0)
+		_exit(127);
+}
+
 /* In the child: nothing of ours stays open in it but the socket and the file for its complaints. */
 static _Noreturn void run_helper(int socket_fd, int errors_fd, const char *options, const char *path)
 {
 	char number[16];
-	int null_fd = open("/dev/null", O_RDWR);
 
-	if (null_fd < 0 || dup2(null_fd, 0) < 0 || dup2(null_fd, 1) < 0 || dup2(errors_fd, 2) < 0)
-		_exit(127);
-	if (null_fd > 2)
-		close(null_fd);
+	set_standard_fds(errors_fd);
 	fcntl(socket_fd, F_SETFD, 0);
 	snprintf(number, sizeof(number), "%d", socket_fd);
 	setenv("_FUSE_COMMFD", number, 1);
@@ -162,6 +169,7 @@ static int mount_by_helper(struct mount *m, const struct options *o, const char 
 {
 	char options[HELPER_OPTIONS_BYTES];
 	int pair[2], errors_fd, r;
+	pid_t helper;
 
 	helper_options(options, o, source);
 	errors_fd = memfd_create("ksmfs-helper", MFD_CLOEXEC);
@@ -172,26 +180,57 @@ static int mount_by_helper(struct mount *m, const struct options *o, const char 
 		close(errors_fd);
 		return r;
 	}
-	m->helper = fork();
-	if (m->helper == 0)
+	helper = fork();
+	if (helper == 0)
 		run_helper(pair[1], errors_fd, options, m->path);
 	close(pair[1]);
-	m->helper_fd = pair[0];
-	m->fuse_fd = m->helper < 0 ? -errno : receive_fd(m->helper_fd);
-	if (m->fuse_fd < 0) {
-		m->fuse_fd = -1;
-		close(m->helper_fd);
-		m->helper_fd = -1;
-		if (m->helper > 0)
-			waitpid(m->helper, NULL, 0);
+	r = helper < 0 ? -errno : receive_fd(pair[0]);
+	close(pair[0]);
+	if (helper > 0)
+		waitpid(helper, NULL, 0);
+	if (r >= 0) {
+		m->fuse_fd = r;
+		r = 0;
+	} else {
 		r = helper_refused(errors_fd, why, m->path);
-		close(errors_fd);
-		return r;
 	}
 	close(errors_fd);
-	log_info("mounted by an ordinary user: nosuid and nodev always%s; read-ahead and dirty ratio are "
-		 "the system's", o->allow_other ? "" : ", for this user alone (allow_other not asked for)");
-	return 0;
+	return r;
+}
+
+/* In the child: let go of everything, wait for the end of the others, unmount what is still there. */
+static _Noreturn void run_unmounter(const struct mount *m, int pipe_fd)
+{
+	char byte;
+	int fd;
+
+	title_set("ksmfs-umount", m->path);
+	set_standard_fds(-1);
+	fd = dup2(pipe_fd, 3);
+	close_range(4, UINT_MAX, 0);
+	if (fd < 0 || chdir("/") < 0)
+		_exit(127);
+	while (read(fd, &byte, 1) < 0 && errno == EINTR)
+		;
+	if (!mountinfo_exists(&m->info, m->path))
+		_exit(0);
+	execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", m->path, (char *)NULL);
+	execl("/usr/bin/fusermount3", "fusermount3", "-u", "-q", "-z", "--", m->path, (char *)NULL);
+	_exit(127);
+}
+
+static int start_unmounter(struct mount *m, struct why *why)
+{
+	int pipe_fds[2];
+
+	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
+		return why_errno(why, -errno, "cannot make a pipe");
+	m->unmounter_fd = pipe_fds[1];
+	m->unmounter = fork();
+	if (m->unmounter == 0)
+		run_unmounter(m, pipe_fds[0]);
+	close(pipe_fds[0]);
+	return m->unmounter < 0 ? why_errno(why, -errno, "cannot start a process") : 0;
 }
 
 /* --- both ---------------------------------------------------------------------------------------- */
@@ -210,30 +249,30 @@ static int check_mountpoint(const char *path, struct why *why)
 int mount_make(struct mount *m, const struct options *o, const char *source, const char *mountpoint,
 	       struct why *why)
 {
+	bool directly = privileges_can_mount();
 	int r;
 
 	memset(m, 0, sizeof(*m));
-	m->fuse_fd = m->helper_fd = -1;
+	m->fuse_fd = m->unmounter_fd = -1;
 	snprintf(m->path, sizeof(m->path), "%s", mountpoint);
 	r = check_mountpoint(m->path, why);
 	if (r < 0)
 		return r;
 	if (*o->fsname)
 		source = o->fsname;
-	if (privileges_can_mount())
-		r = mount_directly(m, o, source, why);
-	else
-		r = mount_by_helper(m, o, source, why);
+	r = directly ? mount_directly(m, o, source, why) : mount_by_helper(m, o, source, why);
 	if (r < 0)
 		return r;
 	r = mountinfo_find(m->path, &m->info);
 	if (r < 0) {
-		if (m->helper_fd < 0)
-			umount2(m->path, MNT_DETACH | UMOUNT_NOFOLLOW);
-		mount_end(m);
+		umount2(m->path, MNT_DETACH | UMOUNT_NOFOLLOW);
 		return why_errno(why, r, "cannot find the new mount in /proc/self/mountinfo");
 	}
-	return 0;
+	if (directly)
+		return 0;
+	log_info("mounted by an ordinary user: nosuid and nodev always%s; read-ahead and dirty ratio are "
+		 "the system's", o->allow_other ? "" : ", for this user alone (allow_other not asked for)");
+	return start_unmounter(m, why);
 }
 
 static void set_backing_device(const struct mount *m, const char *what, unsigned value)
@@ -269,7 +308,7 @@ void mount_tune(const struct mount *m, const struct options *o)
 {
 	warn_of_timeout("/proc/sys/fs/fuse/default_request_timeout");
 	warn_of_timeout("/proc/sys/fs/fuse/max_request_timeout");
-	if (m->helper_fd >= 0)
+	if (m->unmounter_fd >= 0)
 		return; /* mount_make() has said so */
 	set_backing_device(m, "read_ahead_kb", o->read_ahead_kb);
 	set_backing_device(m, "max_ratio", o->max_ratio);
@@ -277,7 +316,7 @@ void mount_tune(const struct mount *m, const struct options *o)
 
 int mount_detach(const struct mount *m)
 {
-	if (m->helper_fd >= 0)
+	if (m->unmounter_fd >= 0)
 		return -EPERM;
 	if (!mountinfo_exists(&m->info, m->path))
 		return 0;
@@ -289,10 +328,11 @@ void mount_end(struct mount *m)
 	if (m->fuse_fd >= 0)
 		close(m->fuse_fd);
 	m->fuse_fd = -1;
-	if (m->helper_fd >= 0) {
-		close(m->helper_fd);
-		m->helper_fd = -1;
-		waitpid(m->helper, NULL, 0);
+	if (m->unmounter_fd >= 0) {
+		close(m->unmounter_fd);
+		m->unmounter_fd = -1;
+		if (m->unmounter > 0)
+			waitpid(m->unmounter, NULL, 0);
 	} else if (m->info.id && mount_detach(m) < 0) {
 		log_err("cannot unmount %s: %s", m->path, strerror(errno));
 	}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/mount.h - the mount itself: made, tuned, taken away.
  *
- * Owns     the fd of /dev/fuse, and for an ordinary user the fusermount3 that will unmount.
+ * Owns     the fd of /dev/fuse, and for an ordinary user the process that will unmount.
  * Keeps    M1 the mount point is never looked at again by path once it is mounted on: only mount
  *             tables and umount2(2), which asks the file system nothing.
  *          M2 what is unmounted is this mount, not one that came later to the same place.
@@ -18,9 +18,9 @@
 
 struct mount {
 	char path[PATH_MAX];
-	int fuse_fd;   /* -1: none */
-	int helper_fd; /* closed: fusermount3 unmounts what is left; -1: mounted by mount(2) */
-	pid_t helper;
+	int fuse_fd;      /* -1: none */
+	int unmounter_fd; /* when it is closed the unmounter sets to work; -1: mounted by mount(2) */
+	pid_t unmounter;
 	struct mountinfo info;
 };
 

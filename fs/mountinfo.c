@@ -4,7 +4,7 @@
 #include "fs/mountinfo.h"
 
 #include <fcntl.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -33,8 +33,20 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
+/* A number that ends with `end`. */
+static bool parse_number(const char *text, char end, unsigned long *ret, const char **ret_rest)
+{
+	char *rest;
+
+	*ret = strtoul(text, &rest, 10);
+	*ret_rest = rest + 1;
+	return rest != text && *rest == end;
+}
+
 static bool parse_line(char *text, struct line *ret)
 {
+	unsigned long major_number, minor_number;
+	const char *rest;
 	char *fields[6], *type, *save = NULL;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(fields); i++) {
@@ -46,9 +58,12 @@ static bool parse_line(char *text, struct line *ret)
 		type = strtok_r(NULL, " ", &save);
 	} while (type && strcmp(type, "-") != 0);
 	type = strtok_r(NULL, " ", &save);
-	if (!type || sscanf(fields[0], "%lu", &ret->mount.id) != 1 ||
-	    sscanf(fields[2], "%u:%u", &ret->mount.major, &ret->mount.minor) != 2)
+	if (!type || !parse_number(fields[0], '\0', &ret->mount.id, &rest) ||
+	    !parse_number(fields[2], ':', &major_number, &rest) ||
+	    !parse_number(rest, '\0', &minor_number, &rest))
 		return false;
+	ret->mount.major = (unsigned)major_number;
+	ret->mount.minor = (unsigned)minor_number;
 	unescape(fields[4]);
 	ret->path = fields[4];
 	ret->type = type;

@@ -23,5 +23,5 @@ int mountinfo_find(const char *path, struct mountinfo *ret) must_check;
 /* Is that very mount still there? */
 bool mountinfo_exists(const struct mountinfo *m, const char *path);
 
-/* Does the file system with this st_dev say "fuse.SUBTYPE" of itself? */
+/* Is the file system with this st_dev mounted as `type`, like "fuse.ksmfs"? */
 bool mountinfo_is_type(dev_t dev, const char *type);

@@ -48,7 +48,7 @@ static struct {
 	int worker_status;
 } super = {
 	.rundir.lock_fd = -1,
-	.mount = {.fuse_fd = -1, .helper_fd = -1},
+	.mount = {.fuse_fd = -1, .unmounter_fd = -1},
 	.session_fd = -1,
 	.frames_fd = -1,
 	.inodes_fd = -1,

@@ -12,20 +12,24 @@
 static char *area;
 static size_t area_bytes;
 
-/* A NULL-terminated copy, or NULL. It lives as long as the process. */
+/* A NULL-terminated copy, or NULL: in one piece, the pointers first. */
 static char **copy_strings(char **strings)
 {
-	char **copy;
-	size_t n = 0;
+	size_t count = 0, bytes = 0, len;
+	char **copy, *to;
 
-	while (strings[n])
-		n++;
-	copy = calloc(n + 1, sizeof(*copy));
-	for (size_t i = 0; copy && i < n; i++) {
-		copy[i] = strdup(strings[i]);
-		if (!copy[i])
-			return NULL;
+	for (; strings[count]; count++)
+		bytes += strlen(strings[count]) + 1;
+	copy = malloc((count + 1) * sizeof(*copy) + bytes);
+	if (!copy)
+		return NULL;
+	to = (char *)(copy + count + 1);
+	for (size_t i = 0; i < count; i++) {
+		len = strlen(strings[i]) + 1;
+		copy[i] = memcpy(to, strings[i], len);
+		to += len;
 	}
+	copy[count] = NULL;
 	return copy;
 }
 
@@ -37,9 +41,13 @@ char **title_init(int argc, char **argv)
 	if (argc < 1)
 		return argv;
 	new_argv = copy_strings(argv);
-	new_environ = copy_strings(environ);
-	if (!new_argv || !new_environ)
+	if (!new_argv)
 		return argv;
+	new_environ = copy_strings(environ);
+	if (!new_environ) {
+		free(new_argv);
+		return argv;
+	}
 	end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
 	for (char **e = environ; *e; e++)
 		if (*e == end)

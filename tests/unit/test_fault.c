@@ -2,9 +2,6 @@
 /* The story of core/fault.c: what a write does to a slot, and what others see of it. */
 #include "core/fault.h"
 
-#include <fcntl.h>
-#include <linux/falloc.h>
-
 #include "core/ptab.h"
 #include "tests/unit/fixture.h"
 
@@ -326,61 +323,6 @@ static void writeback__goes_beyond_the_limit(void **state)
 	assert_int_equal(f->v->pool.charged, 8);
 }
 
-static void read__holes_are_reserved_only_while_somebody_may_store(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t ino = make_file(f, "file");
-	bool keep;
-
-	truncate_to_pages(f, ino, 20);
-	assert_page(f, ino, 3, 0);
-	assert_figure(f, store_reserved_pages, 0);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
-	assert_false(keep); /* the page of zeroes in the kernel's cache is not paid for */
-	assert_page(f, ino, 3, 0);
-	assert_page(f, ino, 19, 0);
-	assert_figure(f, store_reserved_pages, 2);
-	assert_figure(f, store_data_pages, 0);
-	put_page(f, ino, 3, A);
-	assert_figure(f, store_reserved_pages, 1);
-	volume_file_release(f->v, ino, O_RDWR);
-	assert_figure(f, store_reserved_pages, 0);
-	assert_int_equal(f->v->pool.charged, 1);
-	assert_page(f, ino, 3, A);
-}
-
-static void read__a_hole_that_cannot_be_reserved_is_enospc(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t ino = make_file(f, "file");
-	struct volume_read r;
-	bool keep;
-
-	truncate_to_pages(f, ino, 20);
-	put_page(f, ino, 0, A);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
-	f->v->pool.size_pages = 1;
-	assert_int_equal(volume_read(f->v, ino, 0, 2 * PAGE_BYTES, &r), -ENOSPC);
-	assert_int_equal(frame_at(f, ino, 0).pins, 0);
-	assert_page(f, ino, 0, A);
-	volume_file_release(f->v, ino, O_RDWR);
-	assert_page(f, ino, 7, 0);
-}
-
-static void read__a_write_only_open_reserves_nothing(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t ino = make_file(f, "file");
-	bool keep;
-
-	truncate_to_pages(f, ino, 20);
-	assert_int_equal(volume_file_open(f->v, ino, O_WRONLY, &keep), 0);
-	assert_true(keep);
-	assert_page(f, ino, 3, 0);
-	assert_figure(f, store_reserved_pages, 0);
-	volume_file_release(f->v, ino, O_WRONLY);
-}
-
 static void write__far_out_needs_nodes_and_gives_them_back(void **state)
 {
 	struct fixture *f = *state;
@@ -422,9 +364,6 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(writeback__beyond_the_end_is_dropped),
 	FIXTURE_TEST(write__at_the_limit_is_short_and_then_refused),
 	FIXTURE_TEST(writeback__goes_beyond_the_limit),
-	FIXTURE_TEST(read__holes_are_reserved_only_while_somebody_may_store),
-	FIXTURE_TEST(read__a_hole_that_cannot_be_reserved_is_enospc),
-	FIXTURE_TEST(read__a_write_only_open_reserves_nothing),
 	FIXTURE_TEST(write__far_out_needs_nodes_and_gives_them_back),
 };
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/content.h"
+
+#include "core/failpoint.h"
+#include "tests/unit/fixture.h"
+
+enum { A = 1, B = 2 };
+
+static uint8_t page[PAGE_BYTES] __attribute__((aligned(64)));
+
+/* A frame full of `what`, pinned. */
+static uint32_t take(struct fixture *f, uint16_t domain, uint64_t what)
+{
+	uint32_t frame;
+
+	assert_int_equal(frames_take(f->v->pool.frames, domain, 1, FRAMES_ORDINARY, &frame), FRAMES_OK);
+	fill_page(frames_data(f->v->pool.frames, frame), what);
+	return frame;
+}
+
+/* Digests of one tag: what 8 bits make of many pages. */
+static enum content_r find(struct fixture *f, uint32_t tag, uint16_t domain, uint64_t what,
+			   uint32_t insert, uint32_t *ret_frame)
+{
+	fill_page(page, what);
+	return content_find(f->v->pool.content, tag, domain, page, insert, ret_frame);
+}
+
+static void find__equal_bytes_come_back_pinned(void **state)
+{
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t frame = take(f, 0, A), found;
+
+	assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_ABSENT);
+	assert_int_equal(find(f, 9, 0, A, frame, &found), CONTENT_INSERTED);
+	assert_int_equal(content_entries(c), 1);
+	assert_int_equal(content_count(c, frame), 1);
+	assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_FOUND);
+	assert_int_equal(found, frame);
+	assert_int_equal(frames_look(f->v->pool.frames, frame).pins, 2);
+	content_unpin(c, found);
+	content_unpin(c, frame); /* nobody holds it: gone, and out of the index */
+	assert_true(frames_look(f->v->pool.frames, frame).free);
+	assert_int_equal(content_entries(c), 0);
+	assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_ABSENT);
+}
+
+static void find__a_tag_alone_is_not_believed(void **state)
+{
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t frame[300], found;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(frame); n++) {
+		frame[n] = take(f, 0, A + n);
+		assert_int_equal(find(f, 9, 0, A + n, frame[n], &found), CONTENT_INSERTED);
+	}
+	for (unsigned n = 0; n < ARRAY_SIZE(frame); n++) {
+		assert_int_equal(find(f, 9, 0, A + n, 0, &found), CONTENT_FOUND);
+		assert_int_equal(found, frame[n]);
+		content_unpin(c, found);
+	}
+	assert_int_equal(find(f, 9, 0, A + ARRAY_SIZE(frame), 0, &found), CONTENT_ABSENT);
+	for (unsigned n = 0; n < ARRAY_SIZE(frame); n++)
+		assert_int_equal(frames_look(f->v->pool.frames, frame[n]).pins, 1);
+	for (unsigned n = 0; n < ARRAY_SIZE(frame); n++)
+		content_unpin(c, frame[n]);
+}
+
+static void find__insert_meets_what_is_there_instead(void **state)
+{
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t one = take(f, 0, A), two = take(f, 0, A), found;
+
+	assert_int_equal(find(f, 9, 0, A, one, &found), CONTENT_INSERTED);
+	assert_int_equal(find(f, 9, 0, A, two, &found), CONTENT_FOUND);
+	assert_int_equal(found, one);
+	assert_int_equal(content_entries(c), 1);
+	content_unpin(c, found);
+	content_unpin(c, one);
+	content_unpin(c, two);
+}
+
+static void find__domains_do_not_meet(void **state)
+{
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t one = take(f, 1, A), two = take(f, 2, A), found;
+
+	assert_int_equal(find(f, 9, 1, A, one, &found), CONTENT_INSERTED);
+	assert_int_equal(find(f, 9, 2, A, 0, &found), CONTENT_ABSENT);
+	assert_int_equal(find(f, 9, 2, A, two, &found), CONTENT_INSERTED);
+	assert_int_equal(find(f, 9, 1, A, 0, &found), CONTENT_FOUND);
+	assert_int_equal(found, one);
+	content_unpin(c, found);
+	content_unpin(c, one);
+	content_unpin(c, two);
+}
+
+static void withdraw__only_by_the_one_owner(void **state)
+{
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint64_t ino = make_file(f, "file");
+	uint32_t frame;
+
+	put_page(f, ino, 0, A);
+	frame = slot_at(f, ino, 0);
+	assert_true(content_pin(c, frame));
+	assert_false(content_withdraw(c, frame));
+	content_unpin(c, frame);
+	assert_true(content_withdraw(c, frame));
+	assert_int_equal(content_entries(c), 0);
+	assert_int_equal(content_count(c, frame), 0);
+	assert_false(content_pin(c, frame));
+	assert_false(content_withdraw(c, frame));
+	put_pages(f, ino, 0, 2, B, 0);
+	assert_false(content_withdraw(c, slot_at(f, ino, 0)));
+}
+
+static void index__any_order_of_coming_and_going(void **state)
+{
+	enum { N = 2000 };
+	static uint32_t frame[N];
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t random = 1, found;
+
+	for (unsigned n = 0; n < 6 * N; n++) {
+		uint32_t which = (random = random * 1664525 + 1013904223) >> 8;
+
+		which %= N;
+		if (frame[which]) {
+			content_unpin(c, frame[which]);
+			frame[which] = 0;
+		} else { /* few shards, and homes that crowd at the end of them */
+			uint32_t tag = (which % 3) << 24 | (which % 7 ? 0xffff00 + which % 50 : which);
+
+			frame[which] = take(f, 0, A + which);
+			assert_int_equal(find(f, tag, 0, A + which, frame[which], &found), CONTENT_INSERTED);
+		}
+	}
+	for (unsigned n = 0; n < N; n++) {
+		if (!frame[n])
+			continue;
+		assert_int_equal(content_count(c, frame[n]), 1);
+		content_unpin(c, frame[n]);
+		frame[n] = 0;
+	}
+	assert_int_equal(content_entries(c), 0);
+	assert_true(content_bytes(c) < 1 << 20);
+}
+
+static void insert__without_memory_is_forgotten(void **state)
+{
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t frame = take(f, 0, A), found;
+
+	failpoint_arm(FAIL_ALLOC, 1);
+	assert_int_equal(find(f, 9, 0, A, frame, &found), CONTENT_ABSENT);
+	failpoint_arm(FAIL_ALLOC, 0);
+	assert_false(frames_look(f->v->pool.frames, frame).indexed);
+	assert_int_equal(find(f, 9, 0, A, frame, &found), CONTENT_INSERTED);
+	content_unpin(c, frame);
+}
+
+static const struct CMUnitTest tests[] = {
+	FIXTURE_TEST(find__equal_bytes_come_back_pinned),
+	FIXTURE_TEST(find__a_tag_alone_is_not_believed),
+	FIXTURE_TEST(find__insert_meets_what_is_there_instead),
+	FIXTURE_TEST(find__domains_do_not_meet),
+	FIXTURE_TEST(withdraw__only_by_the_one_owner),
+	FIXTURE_TEST(index__any_order_of_coming_and_going),
+	FIXTURE_TEST(insert__without_memory_is_forgotten),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

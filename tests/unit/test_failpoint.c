@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/failpoint.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+static void hit__the_nth_call_and_no_other(void **state)
+{
+	(void)state;
+	failpoint_arm(FAIL_SQL, 3);
+	assert_false(failpoint_hit(FAIL_SQL));
+	assert_false(failpoint_hit(FAIL_ALLOC)); /* another kind counts for itself */
+	assert_false(failpoint_hit(FAIL_SQL));
+	assert_true(failpoint_hit(FAIL_SQL));
+	assert_false(failpoint_hit(FAIL_SQL));
+}
+
+static void arm__with_zero_disarms(void **state)
+{
+	(void)state;
+	failpoint_arm(FAIL_SQL, 1);
+	failpoint_arm(FAIL_SQL, 0);
+	assert_false(failpoint_hit(FAIL_SQL));
+}
+
+static void alloc__fails_where_it_should_and_gives_zeroes_else(void **state)
+{
+	_cleanup_(mem_cleanup) uint8_t *p = NULL;
+
+	(void)state;
+	failpoint_arm(FAIL_ALLOC, 1);
+	p = mem_alloc(100, 1);
+	assert_null(p);
+	failpoint_arm(FAIL_ALLOC, 1);
+	p = mem_alloc_lines(100);
+	assert_null(p);
+	p = mem_alloc(100, 1);
+	assert_non_null(p);
+	for (unsigned n = 0; n < 100; n++)
+		assert_int_equal(p[n], 0);
+	mem_free(NULL);
+}
+
+static void alloc__what_asks_for_a_cache_line_gets_it(void **state)
+{
+	(void)state;
+	for (unsigned n = 0; n < 8; n++) {
+		struct line {
+			uint8_t byte[64];
+		} __attribute__((aligned(64))) *p = mem_alloc_lines(sizeof(*p) << (2 * n));
+
+		assert_non_null(p);
+		assert_int_equal((uintptr_t)p % 64, 0);
+		assert_int_equal(p->byte[63], 0);
+		mem_free(p);
+	}
+}
+
+static void alloc__too_much_is_refused(void **state)
+{
+	(void)state;
+	assert_null(mem_alloc(SIZE_MAX / 2, 3));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hit__the_nth_call_and_no_other),
+		cmocka_unit_test(arm__with_zero_disarms),
+		cmocka_unit_test(alloc__fails_where_it_should_and_gives_zeroes_else),
+		cmocka_unit_test(alloc__what_asks_for_a_cache_line_gets_it),
+		cmocka_unit_test(alloc__too_much_is_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

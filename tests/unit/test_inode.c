@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/inode.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "core/failpoint.h"
+
+enum { MAX_INODES = 1000 };
+
+struct table {
+	int fd;
+	struct room *room;
+	struct itable *t;
+	bool empty;
+};
+
+static const struct inode_attr attr = { .mode = S_IFREG | 0640, .nlink = 1, .size = 5 };
+
+static int setup(void **state)
+{
+	static struct table table;
+
+	memset(&table, 0, sizeof(table));
+	*state = &table;
+	return arena_memfd("test", &table.fd) || room_new(&table.room) ||
+	       itable_open(table.fd, table.room, MAX_INODES, false, &table.t, &table.empty);
+}
+
+static int teardown(void **state)
+{
+	struct table *table = *state;
+
+	itable_close(table->t);
+	room_free(table->room);
+	return close(table->fd);
+}
+
+static struct inode *new(struct table *t)
+{
+	struct inode *i;
+
+	assert_int_equal(itable_new(t->t, &attr, 4, &i), 0);
+	return i;
+}
+
+static void bury(struct table *t, struct inode *i)
+{
+	inode_attr_begin(i)->nlink = 0;
+	inode_attr_end(i);
+	assert_true(inode_bury(i));
+	itable_free(t->t, i);
+}
+
+static void new__the_first_is_one_and_the_lowest_comes_first(void **state)
+{
+	struct table *t = *state;
+	struct inode *one = new(t), *two = new(t), *three = new(t);
+
+	assert_true(t->empty);
+	assert_int_equal(inode_ino(one), 1);
+	assert_int_equal(inode_ino(three), 3);
+	assert_int_equal(itable_used(t->t), 3);
+	bury(t, two);
+	assert_int_equal(new(t)->number, 2);
+	assert_int_equal(new(t)->number, 4);
+}
+
+static void new__a_number_never_recurs(void **state)
+{
+	struct table *t = *state;
+	uint64_t last = 0;
+
+	for (unsigned n = 0; n < 1000; n++) {
+		struct inode *i = new(t);
+
+		assert_int_equal(i->number, 1);
+		assert_true(inode_ino(i) > last);
+		last = inode_ino(i);
+		assert_ptr_equal(itable_get(t->t, last), i);
+		bury(t, i);
+		assert_null(itable_get(t->t, last));
+	}
+}
+
+static void new__generations_go_round_without_the_highest(void **state)
+{
+	struct table *t = *state;
+	struct inode *i = new(t);
+
+	i->record->generation = UINT32_MAX - 1;
+	bury(t, i);
+	assert_int_equal(new(t)->record->generation, 1);
+}
+
+static void new__a_record_starts_anew(void **state)
+{
+	struct table *t = *state;
+	struct inode *i = new(t);
+
+	i->record->flags = INODE_LENT;
+	i->record->direct[3] = 99;
+	i->record->domain = 7;
+	bury(t, i);
+	i = new(t);
+	assert_int_equal(i->record->flags, 0);
+	assert_int_equal(i->record->direct[3], 0);
+	assert_int_equal(i->record->domain, 4);
+	assert_int_equal(inode_size(i), 5);
+}
+
+static void new__a_full_table_is_enospc(void **state)
+{
+	struct table *t = *state;
+	struct inode *i, *last = NULL;
+
+	for (unsigned n = 0; n < MAX_INODES; n++)
+		last = new(t);
+	assert_int_equal(itable_new(t->t, &attr, 0, &i), -ENOSPC);
+	bury(t, last);
+	assert_int_equal(new(t)->number, MAX_INODES);
+}
+
+static void new__without_memory_changes_nothing(void **state)
+{
+	struct table *t = *state;
+	struct inode *i;
+	unsigned nth = 0;
+	int r;
+
+	do {
+		assert_int_equal(itable_used(t->t), 0);
+		failpoint_arm(FAIL_ALLOC, ++nth);
+		r = itable_new(t->t, &attr, 0, &i);
+		failpoint_arm(FAIL_ALLOC, 0);
+	} while (r == -ENOMEM);
+	assert_int_equal(r, 0);
+	assert_int_equal(inode_ino(i), 1);
+	assert_true(nth > 3);
+}
+
+static void get__what_is_not_there_is_null(void **state)
+{
+	struct table *t = *state;
+
+	new(t);
+	assert_null(itable_get(t->t, 0));
+	assert_null(itable_get(t->t, 2));
+	assert_null(itable_get(t->t, UINT64_C(1) << 32 | 1));
+	assert_null(itable_get(t->t, UINT32_MAX));
+	assert_null(itable_get(t->t, UINT64_MAX));
+}
+
+static void next__meets_all_in_use(void **state)
+{
+	struct table *t = *state;
+	struct inode *i[5];
+	uint32_t number = 0;
+
+	for (unsigned n = 0; n < 5; n++)
+		i[n] = new(t);
+	bury(t, i[0]);
+	bury(t, i[3]);
+	assert_ptr_equal(itable_next(t->t, &number), i[1]);
+	assert_ptr_equal(itable_next(t->t, &number), i[2]);
+	assert_ptr_equal(itable_next(t->t, &number), i[4]);
+	assert_null(itable_next(t->t, &number));
+}
+
+static void bury__whoever_knows_it_keeps_it(void **state)
+{
+	struct table *t = *state;
+	struct inode *i = new(t);
+	uint64_t ino = inode_ino(i);
+
+	assert_false(inode_bury(i)); /* its name */
+	inode_attr_begin(i)->nlink = 0;
+	inode_attr_end(i);
+	assert_true(inode_remember(i, ino));
+	assert_false(inode_bury(i));
+	i->record->lookups = 0;
+	i->record->opens = 1;
+	assert_false(inode_bury(i));
+	i->record->opens = 0;
+	assert_true(inode_bury(i));
+	assert_false(inode_bury(i)); /* true once */
+	assert_false(inode_remember(i, ino));
+	assert_null(itable_get(t->t, ino));
+	itable_free(t->t, i);
+}
+
+static void attr__a_change_that_was_not_published_has_not_happened(void **state)
+{
+	struct table *t = *state;
+	struct inode *i = new(t);
+
+	inode_attr_begin(i)->size = 77;
+	assert_int_equal(i->record->attr[i->record->live].size, 5);
+	inode_attr_end(i);
+	assert_int_equal(inode_size(i), 77);
+	assert_int_equal(inode_attr_get(i).mode, attr.mode);
+}
+
+static void stat__shows_attributes_and_what_is_counted(void **state)
+{
+	struct table *t = *state;
+	struct inode *i = new(t);
+	struct stat st;
+
+	i->record->slots = 3;
+	inode_stamp(inode_attr_begin(i), INODE_MTIME);
+	inode_attr_end(i);
+	inode_stat(i, &st);
+	assert_int_equal(st.st_ino, 1);
+	assert_int_equal(st.st_mode, attr.mode);
+	assert_int_equal(st.st_size, 5);
+	assert_int_equal(st.st_blocks, 24);
+	assert_int_equal(st.st_nlink, 1);
+	assert_int_not_equal(st.st_mtim.tv_sec, 0);
+	assert_int_equal(st.st_atim.tv_sec, 0);
+}
+
+static void open__again_finds_the_records(void **state)
+{
+	struct table *t = *state;
+	struct inode *i = NULL;
+	struct digest_key key = itable_header(t->t)->key;
+
+	for (unsigned n = 0; n < 300; n++)
+		i = new(t);
+	bury(t, itable_get(t->t, 17));
+	inode_attr_begin(i)->size = 123;
+	inode_attr_end(i);
+	itable_close(t->t);
+	t->t = NULL;
+	assert_int_equal(itable_open(t->fd, t->room, 299, false, &t->t, &t->empty), -EUCLEAN);
+	assert_int_equal(itable_open(t->fd, t->room, MAX_INODES, false, &t->t, &t->empty), 0);
+	assert_false(t->empty);
+	assert_memory_equal(&itable_header(t->t)->key, &key, sizeof(key));
+	assert_int_equal(itable_used(t->t), 299);
+	assert_int_equal(inode_size(itable_get(t->t, 300)), 123);
+	assert_int_equal(inode_ino(new(t)), UINT64_C(1) << 32 | 17);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(new__the_first_is_one_and_the_lowest_comes_first),
+		TEST(new__a_number_never_recurs),
+		TEST(new__generations_go_round_without_the_highest),
+		TEST(new__a_record_starts_anew),
+		TEST(new__a_full_table_is_enospc),
+		TEST(new__without_memory_changes_nothing),
+		TEST(get__what_is_not_there_is_null),
+		TEST(next__meets_all_in_use),
+		TEST(bury__whoever_knows_it_keeps_it),
+		TEST(attr__a_change_that_was_not_published_has_not_happened),
+		TEST(stat__shows_attributes_and_what_is_counted),
+		TEST(open__again_finds_the_records),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

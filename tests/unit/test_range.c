@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/range.h"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <unistd.h>
+
+#include "tests/unit/fixture.h"
+
+enum { A = 1, PUNCH = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE };
+
+static void clear__frees_all_and_counts_a_change(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	uint32_t seq;
+
+	put_pages(f, ino, 0, 200, A, 1);
+	for (unsigned n = 1; n < 10; n++)
+		put_pages(f, ino, n * 200, 200, A, 1);
+	seq = volume_inode(f->v, ino)->seq;
+	truncate_to_pages(f, ino, 1);
+	assert_true(volume_inode(f->v, ino)->seq > seq);
+	assert_counts(f, 0, 0, 1, 0, 0);
+	assert_int_equal(f->v->pool.charged, 1);
+	truncate_to_pages(f, ino, 0);
+	assert_figure(f, store_frames, 0);
+}
+
+static void truncate__inside_a_page_zeroes_its_rest(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
+	struct stat st = { .st_size = PAGE_BYTES + 10 };
+	uint8_t is[3 * PAGE_BYTES], should[3 * PAGE_BYTES] = { 0 };
+
+	put_pages(f, one, 0, 3, A, 0);
+	put_pages(f, two, 0, 3, A, 0);
+	assert_int_equal(volume_setattr(f->v, two, &st, VOLUME_SET_SIZE, &st), 0);
+	fixture_check(f);
+	truncate_to_pages(f, two, 3);
+	fill_page(should, A);
+	memcpy(should + PAGE_BYTES, should, 10);
+	assert_int_equal(get_bytes(f, two, 0, sizeof(is), is), sizeof(is));
+	assert_memory_equal(is, should, sizeof(is));
+	for (unsigned n = 0; n < 3; n++)
+		assert_page(f, one, n, A);
+}
+
+static void punch__parts_become_zero_and_whole_pages_holes(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	uint8_t is[4 * PAGE_BYTES], should[4 * PAGE_BYTES];
+
+	for (unsigned n = 0; n < 4; n++)
+		fill_page(should + n * PAGE_BYTES, A + n);
+	put_pages(f, ino, 0, 4, A, 1);
+	assert_int_equal(volume_fallocate(f->v, ino, PUNCH, 100, 3 * PAGE_BYTES), 0);
+	memset(should + 100, 0, 3 * PAGE_BYTES);
+	assert_int_equal(get_bytes(f, ino, 0, sizeof(is), is), sizeof(is));
+	assert_memory_equal(is, should, sizeof(is));
+	assert_int_equal(slot_at(f, ino, 1), SLOT_HOLE);
+	assert_int_equal(slot_at(f, ino, 2), SLOT_HOLE);
+	assert_int_equal(f->v->pool.charged, 2);
+	assert_int_equal(volume_fallocate(f->v, ino, PUNCH, 3 * PAGE_BYTES + 200, 100), 0); /* in one page */
+	memset(should + 3 * PAGE_BYTES + 200, 0, 100);
+	assert_int_equal(get_bytes(f, ino, 0, sizeof(is), is), sizeof(is));
+	assert_memory_equal(is, should, sizeof(is));
+}
+
+static void punch__reserved_and_missing_pages_stay_as_they_are(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 2 * PAGE_BYTES), 0);
+	assert_int_equal(volume_fallocate(f->v, ino, PUNCH, 10, 20), 0);
+	assert_int_equal(slot_at(f, ino, 0), SLOT_RESERVED);
+	assert_int_equal(volume_fallocate(f->v, ino, PUNCH, 0, 1 << 30), 0);
+	assert_int_equal(slot_at(f, ino, 0), SLOT_HOLE);
+	assert_int_equal(f->v->pool.charged, 0);
+}
+
+static void reserve__all_or_none(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	put_page(f, ino, 1500, A);
+	f->v->pool.size_pages = 3000;
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 3001 * PAGE_BYTES), -ENOSPC);
+	assert_figure(f, store_reserved_pages, 0);
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 3000 * PAGE_BYTES), 0);
+	assert_figure(f, store_reserved_pages, 2999);
+	assert_figure(f, store_free_pages, 0);
+	assert_page(f, ino, 1500, A);
+	assert_page(f, ino, 2999, 0);
+	put_pages(f, ino, 0, 10, A + 1, 1); /* paid for */
+	assert_figure(f, store_reserved_pages, 2989);
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 3000 * PAGE_BYTES), 0); /* again: nothing to do */
+}
+
+static void return_lent__only_what_reads_reserved(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	bool keep;
+
+	truncate_to_pages(f, ino, 1000);
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 5 * PAGE_BYTES), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	for (unsigned n = 0; n < 1000; n++)
+		assert_page(f, ino, n, 0);
+	assert_figure(f, store_reserved_pages, 1000);
+	volume_file_release(f->v, ino, O_RDWR);
+	assert_figure(f, store_reserved_pages, 1000); /* somebody still may store */
+	volume_file_release(f->v, ino, O_RDWR);
+	assert_figure(f, store_reserved_pages, 5);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_false(keep);
+	volume_file_release(f->v, ino, O_RDWR);
+}
+
+static uint64_t seek(struct fixture *f, uint64_t ino, uint64_t from, int whence)
+{
+	uint64_t at;
+	int r = volume_seek(f->v, ino, from, whence, &at);
+
+	assert_true(!r || r == -ENXIO);
+	return r ? UINT64_MAX : at;
+}
+
+static void seek__finds_data_and_holes(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	const uint64_t page = PAGE_BYTES;
+
+	assert_true(seek(f, ino, 0, SEEK_DATA) == UINT64_MAX);
+	assert_true(seek(f, ino, 0, SEEK_HOLE) == UINT64_MAX);
+	put_pages(f, ino, 1020, 10, A, 0);
+	put_page(f, ino, 3000, 0);
+	assert_int_equal(put_bytes(f, ino, 5000 * page, 10, 'x'), 10);
+	assert_int_equal(seek(f, ino, 0, SEEK_HOLE), 0);
+	assert_int_equal(seek(f, ino, 5, SEEK_DATA), 1020 * page);
+	assert_int_equal(seek(f, ino, 1020 * page + 7, SEEK_DATA), 1020 * page + 7);
+	assert_int_equal(seek(f, ino, 1020 * page + 7, SEEK_HOLE), 1030 * page);
+	assert_int_equal(seek(f, ino, 1030 * page, SEEK_DATA), 3000 * page);
+	assert_int_equal(seek(f, ino, 3000 * page, SEEK_HOLE), 3001 * page);
+	assert_int_equal(seek(f, ino, 3001 * page, SEEK_DATA), 5000 * page);
+	assert_int_equal(seek(f, ino, 5000 * page, SEEK_HOLE), 5000 * page + 10); /* the end is a hole */
+	assert_true(seek(f, ino, 5000 * page + 10, SEEK_DATA) == UINT64_MAX);
+	truncate_to_pages(f, ino, 6000);
+	assert_true(seek(f, ino, 5001 * page, SEEK_DATA) == UINT64_MAX);
+	assert_int_equal(seek(f, ino, 5001 * page, SEEK_HOLE), 5001 * page);
+}
+
+static const struct CMUnitTest tests[] = {
+	FIXTURE_TEST(clear__frees_all_and_counts_a_change),
+	FIXTURE_TEST(truncate__inside_a_page_zeroes_its_rest),
+	FIXTURE_TEST(punch__parts_become_zero_and_whole_pages_holes),
+	FIXTURE_TEST(punch__reserved_and_missing_pages_stay_as_they_are),
+	FIXTURE_TEST(reserve__all_or_none),
+	FIXTURE_TEST(return_lent__only_what_reads_reserved),
+	FIXTURE_TEST(seek__finds_data_and_holes),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

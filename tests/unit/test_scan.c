@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/scan.h"
+
+#include "core/failpoint.h"
+#include "tests/unit/fixture.h"
+
+enum { A = 1, SOON_MS = 500 };
+
+/* The scanner without the housekeeper, who takes his time. */
+static void start(struct fixture *f)
+{
+	set(f, ATTR_sleep_millisecs, 1);
+	assert_int_equal(scan_start(f->v->scan), 0);
+}
+
+static void settle(struct fixture *f)
+{
+	for (unsigned n = 0; n < SOON_MS && !scan_is_idle(f->v->scan); n++)
+		rest_ms(1);
+	assert_true(scan_is_idle(f->v->scan));
+}
+
+static void pass__looks_at_every_frame_once(void **state)
+{
+	struct fixture *f = *state;
+
+	put_pages(f, make_file(f, "one"), 0, 200, A, 1);
+	(void)make_file(f, "empty");
+	put_pages(f, make_file(f, "two"), 5000, 100, A, 0);
+	put_page(f, make_file(f, "three"), 3, 0); /* zero pages need no look */
+	scan(f, 1);
+	assert_figure(f, pages_scanned, 300);
+	assert_figure(f, full_scans, 1);
+}
+
+static void thread__three_passes_and_then_sleep(void **state)
+{
+	struct fixture *f = *state;
+	int64_t scans, scanned;
+
+	set(f, ATTR_merge_on_write, 0);
+	put_pages(f, make_file(f, "file"), 0, 10, A, 0);
+	start(f);
+	settle(f);
+	assert_counts(f, 1, 9, 0, 0, 0);
+	scans = figure(f, ATTR_full_scans);
+	scanned = figure(f, ATTR_pages_scanned);
+	assert_true(scans >= SCAN_PASSES);
+	rest_ms(20);
+	assert_figure(f, full_scans, scans); /* not one more */
+	assert_figure(f, pages_scanned, scanned);
+}
+
+static void thread__a_change_wakes_it(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	int64_t wakeups;
+
+	set(f, ATTR_merge_on_write, 0);
+	start(f);
+	settle(f);
+	wakeups = figure(f, ATTR_scan_wakeups);
+	put_pages(f, ino, 0, 10, A, 0);
+	settle(f);
+	assert_counts(f, 1, 9, 0, 0, 0);
+	assert_true(figure(f, ATTR_scan_wakeups) > wakeups);
+}
+
+static void thread__run_0_stops_it_and_1_lets_it_go_on(void **state)
+{
+	struct fixture *f = *state;
+
+	set(f, ATTR_merge_on_write, 0);
+	set(f, ATTR_run, 0);
+	put_pages(f, make_file(f, "file"), 0, 10, A, 0);
+	start(f);
+	settle(f);
+	assert_counts(f, 0, 0, 0, 0, 10);
+	assert_figure(f, full_scans, 0);
+	set(f, ATTR_run, 1);
+	settle(f);
+	assert_counts(f, 1, 9, 0, 0, 0);
+}
+
+static void thread__a_long_sleep_does_not_keep_it_from_ending(void **state)
+{
+	struct fixture *f = *state;
+
+	set(f, ATTR_sleep_millisecs, UINT32_MAX);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	rest_ms(5);
+} /* the teardown stops it */
+
+static void pass__files_may_vanish_under_the_cursor(void **state)
+{
+	struct fixture *f = *state;
+	char name[] = "a";
+
+	set(f, ATTR_merge_on_write, 0);
+	set(f, ATTR_pages_to_scan, 1);
+	start(f);
+	for (unsigned n = 0; n < 50; n++) {
+		uint64_t ino;
+
+		name[0] = (char)('a' + n % 26);
+		ino = make_file(f, name);
+		put_pages(f, ino, 0, 20, A, n % 2);
+		drop_file(f, name, ino);
+	}
+	set(f, ATTR_pages_to_scan, 1000);
+	settle(f);
+	assert_figure(f, store_frames, 0);
+}
+
+static void called(void *arg)
+{
+	atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+static void pass__its_end_is_told(void **state)
+{
+	struct fixture *f = *state;
+	static atomic_uint passes;
+
+	passes = 0;
+	scan_on_pass(f->v->scan, called, &passes);
+	start(f);
+	settle(f);
+	assert_int_equal(passes, figure(f, ATTR_full_scans));
+}
+
+static void new__fails_without_memory(void **state)
+{
+	struct fixture *f = *state;
+	struct scan *s = NULL;
+
+	failpoint_arm(FAIL_ALLOC, 1);
+	assert_int_equal(scan_new(&f->v->pool, &s), -ENOMEM);
+	scan_free(s);
+}
+
+static const struct CMUnitTest tests[] = {
+	FIXTURE_TEST(pass__looks_at_every_frame_once),
+	FIXTURE_TEST(thread__three_passes_and_then_sleep),
+	FIXTURE_TEST(thread__a_change_wakes_it),
+	FIXTURE_TEST(thread__run_0_stops_it_and_1_lets_it_go_on),
+	FIXTURE_TEST(thread__a_long_sleep_does_not_keep_it_from_ending),
+	FIXTURE_TEST(pass__files_may_vanish_under_the_cursor),
+	FIXTURE_TEST(pass__its_end_is_told),
+	FIXTURE_TEST(new__fails_without_memory),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

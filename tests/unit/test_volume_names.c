@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/volume_names.c: what a change of names does to inodes. */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/unit/fixture.h"
+
+static unsigned links(struct fixture *f, uint64_t ino)
+{
+	struct stat st;
+
+	assert_int_equal(volume_getattr(f->v, ino, &st), 0);
+	return (unsigned)st.st_nlink;
+}
+
+static uint64_t mkdir_(struct fixture *f, uint64_t dir, const char *name)
+{
+	return make(f, dir, name, S_IFDIR | 0755);
+}
+
+static int lookup(struct fixture *f, uint64_t dir, const char *name, uint64_t *ret_ino)
+{
+	struct volume_entry e;
+	int r = volume_lookup(f->v, dir, name_of(name), &e);
+
+	if (!r) {
+		*ret_ino = e.ino;
+		volume_forget(f->v, e.ino, 1);
+	}
+	return r;
+}
+
+static int rename_(struct fixture *f, uint64_t dir, const char *name, uint64_t new_dir,
+		   const char *new_name, unsigned flags)
+{
+	return volume_rename(f->v, dir, name_of(name), new_dir, name_of(new_name), flags);
+}
+
+static void create__is_there_with_its_owner_and_counts_a_lookup(void **state)
+{
+	const struct volume_new new = { .mode = S_IFREG | 0640, .uid = 7, .gid = 8, .open_flags = O_RDWR };
+	struct fixture *f = *state;
+	struct volume_entry e;
+	uint64_t ino;
+
+	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("file"), &new, &e), 0);
+	assert_int_equal(e.attr.st_mode, S_IFREG | 0640);
+	assert_int_equal(e.attr.st_uid, 7);
+	assert_int_equal(e.attr.st_gid, 8);
+	assert_int_equal(e.attr.st_nlink, 1);
+	assert_int_equal(volume_type(f->v, e.ino), S_IFREG);
+	assert_int_equal(lookup(f, ROOT_INO, "file", &ino), 0);
+	assert_int_equal(ino, e.ino);
+	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("file"), &new, &e), -EEXIST);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
+	volume_forget(f->v, ino, 1);
+	assert_non_null(volume_inode(f->v, ino)); /* it was opened, too */
+	volume_file_release(f->v, ino, O_RDWR);
+	assert_null(volume_inode(f->v, ino));
+	assert_int_equal(volume_type(f->v, ino), 0);
+}
+
+static void create__in_what_is_no_directory_is_refused(void **state)
+{
+	const struct volume_new new = { .mode = S_IFREG | 0640, .open_flags = -1 };
+	struct fixture *f = *state;
+	uint64_t file = make_file(f, "file"), dir = mkdir_(f, ROOT_INO, "dir");
+	struct volume_entry e;
+
+	assert_int_equal(volume_create(f->v, file, name_of("x"), &new, &e), -ENOTDIR);
+	assert_int_equal(volume_create(f->v, 999, name_of("x"), &new, &e), -ESTALE);
+	assert_int_equal(volume_rmdir(f->v, ROOT_INO, name_of("dir")), 0);
+	assert_int_equal(volume_create(f->v, dir, name_of("x"), &new, &e), -ENOENT); /* removed */
+	assert_figure(f, store_inodes, 3);
+	volume_forget(f->v, dir, 1);
+	assert_figure(f, store_inodes, 2);
+}
+
+static void create__a_full_table_is_enospc(void **state)
+{
+	const struct volume_new new = { .mode = S_IFREG | 0640, .open_flags = -1 };
+	struct fixture *f = *state;
+	struct volume_entry e;
+	char name[16];
+
+	for (unsigned n = 1; n < f->config.nr_inodes; n++) {
+		(void)snprintf(name, sizeof(name), "%u", n);
+		(void)make_file(f, name);
+	}
+	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("x"), &new, &e), -ENOSPC);
+	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("x"), &new, &e), -ENOSPC);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("7")), 0);
+}
+
+static void create__a_setgid_directory_gives_its_group(void **state)
+{
+	const struct volume_new dir = { .mode = S_IFDIR | 02775, .gid = 50, .open_flags = -1 };
+	const struct volume_new sub = { .mode = S_IFDIR | 0755, .gid = 9, .open_flags = -1 };
+	struct fixture *f = *state;
+	struct volume_entry d, e;
+
+	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("dir"), &dir, &d), 0);
+	assert_int_equal(volume_create(f->v, d.ino, name_of("sub"), &sub, &e), 0);
+	assert_int_equal(e.attr.st_gid, 50);
+	assert_int_equal(e.attr.st_mode, S_IFDIR | 02755);
+}
+
+static void symlink__says_where_to(void **state)
+{
+	static char text[SYMLINK_BYTES_MAX + 2];
+	struct name target = { text, SYMLINK_BYTES_MAX };
+	const struct volume_new new = { .mode = S_IFLNK | 0777, .target = &target, .open_flags = -1 };
+	struct fixture *f = *state;
+	char is[SYMLINK_BYTES_MAX + 1];
+	struct volume_entry e;
+
+	memset(text, 'x', SYMLINK_BYTES_MAX + 1);
+	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("link"), &new, &e), 0);
+	assert_int_equal(e.attr.st_size, SYMLINK_BYTES_MAX);
+	assert_int_equal(volume_readlink(f->v, e.ino, is), 0);
+	assert_int_equal(strlen(is), SYMLINK_BYTES_MAX);
+	assert_int_equal(volume_readlink(f->v, ROOT_INO, is), -EINVAL);
+	target.len++;
+	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("longer"), &new, &e), -ENAMETOOLONG);
+}
+
+static void link__counts_names(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t file = make_file(f, "file"), dir = mkdir_(f, ROOT_INO, "dir"), ino;
+	struct volume_entry e;
+
+	assert_int_equal(volume_link(f->v, file, dir, name_of("again"), &e), 0);
+	assert_int_equal(e.ino, file);
+	assert_int_equal(e.attr.st_nlink, 2);
+	assert_int_equal(volume_link(f->v, file, dir, name_of("again"), &e), -EEXIST);
+	assert_int_equal(volume_link(f->v, dir, dir, name_of("loop"), &e), -EPERM);
+	assert_int_equal(volume_link(f->v, 999, dir, name_of("x"), &e), -ESTALE);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
+	assert_int_equal(links(f, file), 1);
+	assert_int_equal(lookup(f, dir, "again", &ino), 0);
+	assert_int_equal(volume_unlink(f->v, dir, name_of("again")), 0);
+	assert_int_equal(links(f, file), 0);
+	assert_int_equal(volume_link(f->v, file, dir, name_of("back"), &e), -ENOENT);
+	volume_forget(f->v, file, 2);
+	assert_null(volume_inode(f->v, file));
+}
+
+static void unlink__and_rmdir_know_what_they_remove(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t dir = mkdir_(f, ROOT_INO, "dir");
+
+	(void)make_file(f, "file");
+	(void)mkdir_(f, dir, "sub");
+	assert_int_equal(links(f, ROOT_INO), 3);
+	assert_int_equal(links(f, dir), 3);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("dir")), -EISDIR);
+	assert_int_equal(volume_rmdir(f->v, ROOT_INO, name_of("file")), -ENOTDIR);
+	assert_int_equal(volume_rmdir(f->v, ROOT_INO, name_of("dir")), -ENOTEMPTY);
+	assert_int_equal(volume_rmdir(f->v, ROOT_INO, name_of("none")), -ENOENT);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("none")), -ENOENT);
+	assert_int_equal(volume_rmdir(f->v, dir, name_of("sub")), 0);
+	assert_int_equal(links(f, dir), 2);
+	assert_int_equal(volume_rmdir(f->v, ROOT_INO, name_of("dir")), 0);
+	assert_int_equal(links(f, ROOT_INO), 2);
+}
+
+static void rename__moves_directories_with_their_links(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = mkdir_(f, ROOT_INO, "a"), b = mkdir_(f, ROOT_INO, "b"), c = mkdir_(f, a, "c"), parent;
+
+	assert_int_equal(rename_(f, a, "c", b, "d", 0), 0);
+	assert_int_equal(links(f, a), 2);
+	assert_int_equal(links(f, b), 3);
+	assert_int_equal(volume_parent(f->v, c, &parent), 0);
+	assert_int_equal(parent, b);
+	assert_int_equal(rename_(f, ROOT_INO, "b", c, "x", 0), -EINVAL); /* below itself */
+	assert_int_equal(rename_(f, ROOT_INO, "b", b, "x", 0), -EINVAL);
+	assert_int_equal(rename_(f, ROOT_INO, "a", b, "d", 0), 0); /* over an empty one */
+	assert_int_equal(links(f, ROOT_INO), 3);
+	assert_int_equal(links(f, b), 3);
+	assert_int_equal(links(f, c), 0);
+	fixture_check(f);
+	(void)mkdir_(f, a, "full");
+	(void)mkdir_(f, ROOT_INO, "e");
+	assert_int_equal(rename_(f, ROOT_INO, "e", b, "d", 0), -ENOTEMPTY);
+}
+
+static void rename__kinds_must_fit(void **state)
+{
+	struct fixture *f = *state;
+
+	(void)mkdir_(f, ROOT_INO, "dir");
+	(void)make_file(f, "file");
+	assert_int_equal(rename_(f, ROOT_INO, "dir", ROOT_INO, "file", 0), -ENOTDIR);
+	assert_int_equal(rename_(f, ROOT_INO, "file", ROOT_INO, "dir", 0), -EISDIR);
+	assert_int_equal(rename_(f, ROOT_INO, "none", ROOT_INO, "dir", 0), -ENOENT);
+	assert_int_equal(rename_(f, ROOT_INO, "file", ROOT_INO, "dir", RENAME_NOREPLACE), -EEXIST);
+	assert_int_equal(rename_(f, ROOT_INO, "file", ROOT_INO, "x", RENAME_EXCHANGE), -ENOENT);
+	assert_int_equal(rename_(f, ROOT_INO, "file", ROOT_INO, "x", RENAME_WHITEOUT), -EINVAL);
+	assert_int_equal(rename_(f, ROOT_INO, "file", ROOT_INO, "x", RENAME_NOREPLACE | RENAME_EXCHANGE),
+			 -EINVAL);
+	assert_int_equal(rename_(f, ROOT_INO, "file", ROOT_INO, "x", RENAME_NOREPLACE), 0);
+}
+
+static void rename__what_is_replaced_goes_when_nobody_knows_it(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two"), ino;
+
+	put_page(f, two, 0, 1);
+	volume_forget(f->v, two, 1);
+	assert_int_equal(rename_(f, ROOT_INO, "one", ROOT_INO, "two", 0), 0);
+	assert_null(volume_inode(f->v, two));
+	assert_figure(f, store_frames, 0);
+	assert_int_equal(lookup(f, ROOT_INO, "two", &ino), 0);
+	assert_int_equal(ino, one);
+	assert_int_equal(lookup(f, ROOT_INO, "one", &ino), -ENOENT);
+}
+
+static void rename__exchange_swaps_parents(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = mkdir_(f, ROOT_INO, "a"), sub = mkdir_(f, a, "sub"), file = make_file(f, "file");
+	uint64_t parent, ino;
+
+	assert_int_equal(rename_(f, a, "sub", ROOT_INO, "file", RENAME_EXCHANGE), 0);
+	assert_int_equal(volume_parent(f->v, sub, &parent), 0);
+	assert_int_equal(parent, ROOT_INO);
+	assert_int_equal(links(f, a), 2);
+	assert_int_equal(links(f, ROOT_INO), 4);
+	assert_int_equal(lookup(f, a, "sub", &ino), 0);
+	assert_int_equal(ino, file);
+	assert_int_equal(rename_(f, a, "sub", ROOT_INO, "a", RENAME_EXCHANGE), -EINVAL);
+}
+
+static void rename__two_names_of_one_file_stay(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t file = make_file(f, "file");
+	struct volume_entry e;
+
+	assert_int_equal(volume_link(f->v, file, ROOT_INO, name_of("again"), &e), 0);
+	assert_int_equal(rename_(f, ROOT_INO, "file", ROOT_INO, "again", 0), 0);
+	assert_int_equal(links(f, file), 2);
+	assert_int_equal(rename_(f, ROOT_INO, "file", ROOT_INO, "file", 0), 0);
+	assert_int_equal(links(f, file), 2);
+}
+
+static void list__goes_on_where_it_was_while_names_come_and_go(void **state)
+{
+	struct fixture *f = *state;
+	struct names_entry e[10];
+	bool seen[100] = { false };
+	uint64_t offset = 0;
+	unsigned count;
+	char name[16];
+
+	for (unsigned n = 0; n < 100; n++) {
+		(void)snprintf(name, sizeof(name), "%u", n);
+		(void)make_file(f, name);
+	}
+	do {
+		assert_int_equal(volume_list(f->v, ROOT_INO, offset, e, 10, &count), 0);
+		for (unsigned n = 0; n < count; n++) {
+			unsigned which = (unsigned)strtoul(e[n].name, NULL, 10);
+
+			assert_false(seen[which]);
+			seen[which] = true;
+			offset = e[n].offset;
+			(void)snprintf(name, sizeof(name), "%u", which);
+			assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of(name)), 0);
+			volume_forget(f->v, e[n].ino, 1);
+		}
+	} while (count);
+	for (unsigned n = 0; n < 100; n++)
+		assert_true(seen[n]);
+	assert_figure(f, store_inodes, 1);
+}
+
+static void remember__only_what_is_there(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	struct volume_entry e;
+
+	assert_int_equal(volume_remember(f->v, ino, &e), 0);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
+	volume_forget(f->v, ino, 1);
+	assert_non_null(volume_inode(f->v, ino));
+	volume_forget(f->v, ino, 100); /* more than there are: all */
+	assert_int_equal(volume_remember(f->v, ino, &e), -ESTALE);
+	volume_forget(f->v, ino, 1);
+	volume_forget(f->v, ROOT_INO, 1);
+	assert_non_null(volume_inode(f->v, ROOT_INO));
+}
+
+static const struct CMUnitTest tests[] = {
+	FIXTURE_TEST(create__is_there_with_its_owner_and_counts_a_lookup),
+	FIXTURE_TEST(create__in_what_is_no_directory_is_refused),
+	FIXTURE_TEST(create__a_full_table_is_enospc),
+	FIXTURE_TEST(create__a_setgid_directory_gives_its_group),
+	FIXTURE_TEST(symlink__says_where_to),
+	FIXTURE_TEST(link__counts_names),
+	FIXTURE_TEST(unlink__and_rmdir_know_what_they_remove),
+	FIXTURE_TEST(rename__moves_directories_with_their_links),
+	FIXTURE_TEST(rename__kinds_must_fit),
+	FIXTURE_TEST(rename__what_is_replaced_goes_when_nobody_knows_it),
+	FIXTURE_TEST(rename__exchange_swaps_parents),
+	FIXTURE_TEST(rename__two_names_of_one_file_stay),
+	FIXTURE_TEST(list__goes_on_where_it_was_while_names_come_and_go),
+	FIXTURE_TEST(remember__only_what_is_there),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
