@@ -23,6 +23,7 @@ struct shard {
 	uint64_t *entry GUARDED_BY(lock); /* tag << 32 | frame; 0 is an empty place */
 	uint32_t size GUARDED_BY(lock);
 	uint32_t count GUARDED_BY(lock);
+	uint32_t inserts GUARDED_BY(lock); /* ever: has anybody entered one meanwhile? */
 } __attribute__((aligned(64)));
 
 struct content {
@@ -86,20 +87,29 @@ static bool insert_locked(struct shard *s, uint64_t entry) REQUIRES(s->lock)
 	if ((uint64_t)(s->count + 1) * 100 > (uint64_t)s->size * FILL_PERCENT && !grow(s))
 		return false;
 	place(s, entry);
+	s->inserts++;
 	return true;
+}
+
+/* s->size when it is not there. */
+static uint32_t find_locked(const struct shard *s, uint64_t entry) REQUIRES(s->lock)
+{
+	uint32_t at;
+
+	lock_assert_held(&s->lock);
+	if (!s->size)
+		return 0;
+	for (at = home(s, entry); s->entry[at]; at = after(s, at))
+		if (s->entry[at] == entry)
+			return at;
+	return s->size;
 }
 
 static void remove_locked(struct shard *s, uint64_t entry) REQUIRES(s->lock)
 {
-	uint32_t hole, at;
+	uint32_t hole = find_locked(s, entry), at;
 
-	lock_assert_held(&s->lock);
-	ASSERT(s->size);
-	hole = home(s, entry);
-	while (s->entry[hole] != entry) {
-		ASSERT(s->entry[hole]); /* I1 */
-		hole = after(s, hole);
-	}
+	ASSERT(hole < s->size); /* I1 */
 	/* Whatever behind the hole was pushed past it moves back into it. */
 	for (at = after(s, hole); s->entry[at]; at = after(s, at)) {
 		uint32_t from = home(s, s->entry[at]);
@@ -161,21 +171,26 @@ enum content_r content_find(struct content *c, uint32_t tag, uint16_t domain, co
 {
 	struct shard *s = shard_of(c, tag);
 	enum content_r r = CONTENT_ABSENT;
-	uint32_t frame = 0;
+	uint32_t frame = 0, inserts = 0;
 
 	for (;;) {
-		bool pinned = false;
+		bool pinned = false, again;
 
 		lock_take(&s->lock);
+		if (!frame)
+			inserts = s->inserts;
 		do
 			frame = next_locked(s, tag, frame);
 		while (frame && (frames_look(c->frames, frame).domain != domain ||
 				 !(pinned = frames_pin(c->frames, frame))));
-		if (!frame && insert && insert_locked(s, entry_of(tag, insert))) {
+		again = !frame && insert && inserts != s->inserts; /* one entered below where we are */
+		if (!frame && insert && !again && insert_locked(s, entry_of(tag, insert))) {
 			frames_set_indexed(c->frames, insert, tag);
 			r = CONTENT_INSERTED;
 		}
 		lock_drop(&s->lock);
+		if (again)
+			continue;
 		if (!pinned)
 			return r;
 		if (page_equal(frames_data(c->frames, frame), page)) {
@@ -195,9 +210,8 @@ bool content_pin(struct content *c, uint32_t frame)
 	if (!info.indexed)
 		return false;
 	lock_take(&s->lock);
-	/* Only under the lock of its own tag is it sure to stay. */
-	info = frames_look(c->frames, frame);
-	pinned = info.indexed && shard_of(c, info.tag) == s && frames_pin(c->frames, frame);
+	/* What is in the index, under its tag, stays while the tag's shard is locked. */
+	pinned = find_locked(s, entry_of(info.tag, frame)) < s->size && frames_pin(c->frames, frame);
 	lock_drop(&s->lock);
 	return pinned;
 }
@@ -210,8 +224,9 @@ static bool unindex(struct content *c, uint32_t frame, enum frames_unindex when)
 
 	lock_take(&s->lock);
 	/* Until the shard is locked an idle frame may have been freed, filled and indexed anew, under
-	 * another tag.  Then there is nothing for us to do: its new holders see to it. */
-	cleared = frames_look(c->frames, frame).tag == tag &&
+	 * another tag.  Then there is nothing for us to do: its new holders see to it.  The entry says so;
+	 * the word alone could change between a look and the next. */
+	cleared = find_locked(s, entry_of(tag, frame)) < s->size &&
 		  frames_clear_indexed(c->frames, frame, when);
 	if (cleared)
 		remove_locked(s, entry_of(tag, frame));

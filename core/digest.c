@@ -27,10 +27,12 @@ struct digest digest_page(const struct digest_key *key, uint16_t domain, const v
 
 bool page_is_zero(const void *page)
 {
-	const uint64_t *word = page;
+	uint64_t word[2]; /* a page in a request may lie at any address */
 
 	/* Most pages show in their first words that they are not; memcmp does the rest. */
-	return !word[0] && !word[1] && !memcmp(page, &word[1], PAGE_BYTES - sizeof(*word));
+	memcpy(word, page, sizeof(word));
+	return !word[0] && !word[1] &&
+	       !memcmp(page, (const uint8_t *)page + sizeof(word[0]), PAGE_BYTES - sizeof(word[0]));
 }
 
 bool page_equal(const void *a, const void *b)

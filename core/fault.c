@@ -354,7 +354,7 @@ static void count_swing(struct batch *b, const struct fault *f, uint32_t old)
 		pool_count(b->pool, ATTR_fault_zeroed, 1);
 	if (f->merged)
 		pool_count(b->pool, ATTR_fault_merged, 1);
-	if (slot_is_frame(old) && frames_look(b->pool->frames, old).refs > 1)
+	if (slot_is_frame(old) && (f->not_alone || frames_look(b->pool->frames, old).refs > 1))
 		pool_count(b->pool, ATTR_fault_cow_breaks, 1);
 }
 

@@ -20,7 +20,8 @@ void range_clear(struct pool *p, struct inode *i, uint64_t from, uint64_t end);
  * set by the caller, between the two: range_zero() of the tail before, range_clear() after. */
 int range_zero(struct pool *p, struct inode *i, uint64_t offset, uint64_t len) must_check;
 
-/* Reserve the holes of [index, index + count): all of them, or none and -ENOSPC. */
+/* Reserve the holes of [index, index + count).  -ENOSPC for the size of the mount: none of them; for memory for page
+ * tables: those before it ran out. */
 int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t count, enum slot as) must_check;
 
 /* Give back what reads reserved: nobody can store into it any more. */

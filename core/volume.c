@@ -170,13 +170,14 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 
 	if (!v)
 		return -ENOMEM;
-	strcpy(v->dir, config->dir);
+	memcpy(v->dir, config->dir, strlen(config->dir));
 	gate_init(&v->gate);
 	lock_init(&v->names_lock, RANK_NAMES);
 	v->counters = mem_alloc_lines(sizeof(*v->counters));
 	r = v->counters ? open_store(v, config, &empty) : -ENOMEM;
 	if (!r)
 		r = open_threads(v);
+	empty |= !r && !volume_inode(v, ROOT_INO); /* it ended before there was anything in it */
 	if (!r && empty)
 		remove_stale_names(v->dir);
 	if (!r)

@@ -4,7 +4,9 @@
  * libfuse decodes and packs; its own loop, its buffers and its splicing are not used: they hide which
  * request a thread is in, and lose requests when the process dies in the wrong moment.
  *
- * Threads are added when the last idle one has taken a request; they stay.
+ * As few threads as possible wait for requests: the kernel wakes them in turn, and each one more is one
+ * cold cache and one wake-up across CPUs more.  When the last who waited has taken a request, one that rests
+ * takes his place, or a new one is made; who comes back and finds enough waiting rests.
  */
 #include "fs/transport.h"
 
@@ -16,7 +18,7 @@
 
 #include "core/log.h"
 
-enum { THREADS_START = 2 };
+enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
 
 /* Not known to libfuse 3.14, or known and not told to the kernel (PARALLEL_DIROPS). */
 #define ALLOW_IDMAP (UINT64_C(1) << 40)
@@ -29,13 +31,14 @@ static struct {
 	bool replaying;
 	int replay_result;
 
-	atomic_uint threads, idle;
-	pthread_mutex_t mutex; /* of the two below */
-	pthread_cond_t ended_cond;
+	pthread_mutex_t mutex; /* of all below */
+	pthread_cond_t reader_wanted, ended_cond;
+	unsigned threads, readers, resting;
 	bool ended;
 	int result;
 } transport = {
 	.mutex = PTHREAD_MUTEX_INITIALIZER,
+	.reader_wanted = PTHREAD_COND_INITIALIZER,
 	.ended_cond = PTHREAD_COND_INITIALIZER,
 };
 
@@ -165,7 +168,36 @@ static void end(int result)
 	pthread_mutex_unlock(&transport.mutex);
 }
 
-static int add_thread(void);
+static void start_thread(unsigned number);
+
+static void become_reader(void)
+{
+	pthread_mutex_lock(&transport.mutex);
+	while (transport.readers >= READERS) {
+		transport.resting++;
+		pthread_cond_wait(&transport.reader_wanted, &transport.mutex);
+		transport.resting--;
+	}
+	transport.readers++;
+	pthread_mutex_unlock(&transport.mutex);
+}
+
+/* Busy from here on: somebody else has to wait for requests. */
+static void leave_readers(void)
+{
+	unsigned number = SESSION_SLOTS;
+
+	pthread_mutex_lock(&transport.mutex);
+	if (--transport.readers == 0) {
+		if (transport.resting)
+			pthread_cond_signal(&transport.reader_wanted);
+		else if (transport.threads < SESSION_SLOTS)
+			number = transport.threads++;
+	}
+	pthread_mutex_unlock(&transport.mutex);
+	if (number < SESSION_SLOTS)
+		start_thread(number);
+}
 
 static void *serve(void *arg)
 {
@@ -174,12 +206,11 @@ static void *serve(void *arg)
 
 	own_slot = slot;
 	for (;;) {
-		atomic_fetch_add(&transport.idle, 1);
+		become_reader();
 		n = next_request(slot);
-		if (atomic_fetch_sub(&transport.idle, 1) == 1 && n >= 0 && add_thread() < 0)
-			log_warning("no further request thread");
 		if (n < 0)
 			break;
+		leave_readers();
 		process(slot, (size_t)n);
 	}
 	end(n == -ENODEV || n == -ECONNABORTED ? 0 : (int)n);
@@ -196,27 +227,31 @@ static int prepare_slot(unsigned number)
 	return r < 0 ? r : 0;
 }
 
-/* Where there is room for one. */
-static int add_thread(void)
+static int try_start(unsigned number)
 {
-	unsigned number = atomic_load(&transport.threads);
 	pthread_t thread;
 	int r;
 
-	do {
-		if (number == SESSION_SLOTS)
-			return 0;
-	} while (!atomic_compare_exchange_weak(&transport.threads, &number, number + 1));
 	r = prepare_slot(number);
 	if (r == 0)
 		r = -pthread_create(&thread, NULL, serve, &transport.session->slot[number]);
-	if (r < 0) {
-		/* The number stays taken: a later one may be in use already. */
-		log_warning("cannot start request thread %u: %s", number, strerror(-r));
-		return r;
-	}
-	pthread_detach(thread);
-	return 0;
+	if (r == 0)
+		pthread_detach(thread);
+	return r;
+}
+
+/* One more, while others work: if it cannot be had, they are enough. */
+static void start_thread(unsigned number)
+{
+	int r = try_start(number);
+
+	if (r == 0)
+		return;
+	log_warning("cannot start request thread %u: %s", number, strerror(-r));
+	pthread_mutex_lock(&transport.mutex);
+	if (transport.threads == number + 1) /* else a later one is in use already */
+		transport.threads--;
+	pthread_mutex_unlock(&transport.mutex);
 }
 
 /* --- the life of a session ----------------------------------------------------------------------- */
@@ -272,8 +307,9 @@ int transport_run(void)
 {
 	int r = 0;
 
-	for (unsigned i = 0; i < THREADS_START && r == 0; i++)
-		r = add_thread();
+	transport.threads = READERS; /* before the first of them looks */
+	for (unsigned i = 0; i < READERS && r == 0; i++)
+		r = try_start(i);
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&transport.mutex);

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/volume.h"
@@ -178,7 +179,7 @@ static int stop_worker(pid_t worker, pid_t *ret_guard)
 	if (kill(worker, SIGSTOP) < 0)
 		die("cannot be stopped", "the worker");
 	while (!all_stopped(worker))
-		usleep(1000);
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	return ends[1];
 }
 

@@ -8,8 +8,6 @@ listed=$(tr -s "[],' " '\n' <tests/meson.build)
 bad=$(
 	for f in core/*.c; do
 		m=$(basename "$f" .c)
-		# The parts of volume are tested through its door: by a model, by failing, and by threads.
-		case $m in volume | volume_*) m=model ;; esac
 		[ -f "tests/unit/test_$m.c" ] || echo "$f has no tests/unit/test_$m.c"
 	done
 	for f in tests/unit/test_*.c tests/mount/*.sh tests/lint/*.sh tests/regress/*.sh; do

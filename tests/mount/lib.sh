@@ -89,6 +89,8 @@ no_processes() {
 check() {
 	answer=$(cat "${1:-$M}/.ksmfs/check") || die "the check of ${1:-$M} could not be read"
 	[ "$answer" = ok ] || die "the check of ${1:-$M} says: $answer"
+	# And from outside: another process finds the same truth in the mount's memory and databases.
+	"${KSMFS_CHECK:?}" "${1:-$M}" >"$T/outside" 2>&1 || die "from outside: $(cat "$T/outside")"
 }
 
 unmount() {

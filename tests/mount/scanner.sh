@@ -43,4 +43,5 @@ ticks() {
 }
 before=$(ticks)
 sleep 1
-[ $(($(ticks) - before)) -le 1 ] || die "the daemon runs while there is nothing to do"
+# ThreadSanitizer has a thread of its own, which never rests.
+[ $(($(ticks) - before)) -le 1 ] || grep -q __tsan_init "$KSMFS" || die "the daemon runs while there is nothing to do"

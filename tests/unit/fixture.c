@@ -10,11 +10,17 @@ enum { SIZE_PAGES = 1 << 16, NR_INODES = 1000 };
 
 int fixture_setup(void **state)
 {
-	struct fixture *f = calloc(1, sizeof(*f));
+	struct fixture *f;
 	void *dir;
 
-	if (!f || tempdir_setup(&dir))
+	if (tempdir_setup(&dir))
 		return -1;
+	f = calloc(1, sizeof(*f));
+	if (!f) {
+		tempdir_teardown(&dir);
+		return -1;
+	}
+	*state = f;
 	f->dir = dir;
 	f->config = (struct volume_config){
 		.dir = f->dir,
@@ -26,7 +32,6 @@ int fixture_setup(void **state)
 	if (volume_memfds(&f->config.frames_fd, &f->config.inodes_fd) < 0 ||
 	    volume_open(&f->config, &f->v) < 0)
 		return -1;
-	*state = f;
 	return 0;
 }
 

@@ -16,8 +16,10 @@ static inline int tempdir_setup(void **state)
 	char *path = strdup(access("/dev/shm", W_OK) == 0 ? "/dev/shm/ksmfs-test-XXXXXX"
 							  : "/tmp/ksmfs-test-XXXXXX");
 
-	if (!path || !mkdtemp(path))
+	if (!path || !mkdtemp(path)) {
+		free(path);
 		return -1;
+	}
 	*state = path;
 	return 0;
 }

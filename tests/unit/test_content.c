@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/content.h"
 
+#include <pthread.h>
+
 #include "core/failpoint.h"
 #include "tests/unit/fixture.h"
 
@@ -153,6 +155,49 @@ static void index__any_order_of_coming_and_going(void **state)
 	assert_true(content_bytes(c) < 1 << 20);
 }
 
+enum { THREADS = 4, CONTENTS = 150 };
+
+struct inserter {
+	struct fixture *f;
+	pthread_t thread;
+	uint32_t frame[CONTENTS];
+};
+
+static void *insert_all(void *arg)
+{
+	struct inserter *i = arg;
+	struct content *c = i->f->v->pool.content;
+
+	for (unsigned n = 0; n < CONTENTS; n++) {
+		uint32_t frame = take(i->f, 0, A + n), found;
+
+		i->frame[n] = frame;
+		if (content_find(c, 9, 0, frames_data(i->f->v->pool.frames, frame), frame, &found) !=
+		    CONTENT_FOUND)
+			continue;
+		content_unpin(c, frame);
+		i->frame[n] = found;
+	}
+	return NULL;
+}
+
+static void insert__side_by_side_no_bytes_enter_twice(void **state)
+{
+	static struct inserter i[THREADS];
+	struct fixture *f = *state;
+
+	for (unsigned n = 0; n < THREADS; n++) {
+		i[n].f = f;
+		assert_int_equal(pthread_create(&i[n].thread, NULL, insert_all, &i[n]), 0);
+	}
+	for (unsigned n = 0; n < THREADS; n++)
+		pthread_join(i[n].thread, NULL);
+	assert_int_equal(content_entries(f->v->pool.content), CONTENTS);
+	for (unsigned n = 0; n < THREADS; n++)
+		for (unsigned k = 0; k < CONTENTS; k++)
+			content_unpin(f->v->pool.content, i[n].frame[k]);
+}
+
 static void insert__without_memory_is_forgotten(void **state)
 {
 	struct fixture *f = *state;
@@ -174,6 +219,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(find__domains_do_not_meet),
 	FIXTURE_TEST(withdraw__only_by_the_one_owner),
 	FIXTURE_TEST(index__any_order_of_coming_and_going),
+	FIXTURE_TEST(insert__side_by_side_no_bytes_enter_twice),
 	FIXTURE_TEST(insert__without_memory_is_forgotten),
 };
 

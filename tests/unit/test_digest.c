@@ -69,6 +69,19 @@ static void zero__a_single_bit_anywhere_shows(void **state)
 	}
 }
 
+static void zero__at_any_address(void **state)
+{
+	static uint8_t bytes[PAGE_BYTES + 8];
+
+	(void)state;
+	for (unsigned from = 0; from <= 8; from++) {
+		assert_true(page_is_zero(bytes + from));
+		bytes[from + PAGE_BYTES - 1] = 1;
+		assert_false(page_is_zero(bytes + from));
+		bytes[from + PAGE_BYTES - 1] = 0;
+	}
+}
+
 static void equal__a_single_bit_anywhere_shows(void **state)
 {
 	(void)state;
@@ -89,6 +102,7 @@ int main(void)
 		cmocka_unit_test(page__its_bytes_its_domain_and_the_key_make_the_digest),
 		cmocka_unit_test(tag__keeps_the_bits_it_should),
 		cmocka_unit_test(zero__a_single_bit_anywhere_shows),
+		cmocka_unit_test(zero__at_any_address),
 		cmocka_unit_test(equal__a_single_bit_anywhere_shows),
 	};
 

@@ -60,12 +60,6 @@ static void alloc__what_asks_for_a_cache_line_gets_it(void **state)
 	}
 }
 
-static void alloc__too_much_is_refused(void **state)
-{
-	(void)state;
-	assert_null(mem_alloc(SIZE_MAX / 2, 3));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -73,7 +67,6 @@ int main(void)
 		cmocka_unit_test(arm__with_zero_disarms),
 		cmocka_unit_test(alloc__fails_where_it_should_and_gives_zeroes_else),
 		cmocka_unit_test(alloc__what_asks_for_a_cache_line_gets_it),
-		cmocka_unit_test(alloc__too_much_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

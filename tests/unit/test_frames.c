@@ -16,11 +16,11 @@
 enum { CAPACITY = 8192 };
 
 struct store {
-	int fd;
+	struct counters counters;
 	struct arena arena;
 	struct room *room;
-	struct counters counters;
 	struct frames *f;
+	int fd;
 	unsigned surplus;
 };
 

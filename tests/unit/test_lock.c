@@ -93,11 +93,11 @@ static void sleep__nobody_does_it_under_a_map_lock(void **state)
 }
 
 struct shared {
+	struct gate gate;
 	struct lock lock;
 	struct rwlock rwlock;
-	struct gate gate;
-	atomic_bool inside;
 	unsigned count;
+	atomic_bool inside;
 };
 
 static void *add(void *arg)

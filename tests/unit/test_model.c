@@ -35,7 +35,7 @@ static unsigned draw(struct model *m, unsigned below)
 	m->random ^= m->random << 13;
 	m->random ^= m->random >> 7;
 	m->random ^= m->random << 17;
-	return (unsigned)((m->random >> 11) % below);
+	return (unsigned)((m->random >> 11) % MAX(below, 1u));
 }
 
 static struct name name_at(unsigned n)

@@ -252,7 +252,7 @@ static void reopen__fails_at_any_call_and_can_be_tried_again(void **state)
 			failpoint_arm((enum failpoint)kind, ++nth);
 			r = volume_open(&f->config, &f->v);
 			failpoint_arm((enum failpoint)kind, 0);
-		} while (r < 0);
+		} while (r < 0 || !f->v);
 		assert_true(nth > 5);
 		if (!f->v->indexdb) /* index.db may fail alone */
 			fixture_reopen(f);
@@ -286,7 +286,10 @@ static void copy__sees_the_same_and_changes_nothing(void **state)
 	uint64_t ino = make_file(f, "mine");
 	void *dir = NULL;
 
-	assert_int_equal(tempdir_setup(&dir), 0);
+	if (tempdir_setup(&dir)) {
+		fail();
+		return;
+	}
 	copy_file(f->dir, dir, "names.db");
 	copy_file(f->dir, dir, "names.db-wal");
 	outside.config = f->config;

@@ -15,12 +15,11 @@ enum { THREADS = 4, SHARED_FILES = 3, PAGES = 48, CONTENTS = 6, RUN_MS = 400 };
 struct worker {
 	struct fixture *f;
 	const uint64_t *ino;
-	unsigned number;
 	uint64_t random;
 	pthread_t thread;
 	atomic_bool *stop;
 	atomic_uint *wrong;
-	unsigned operations;
+	unsigned number, operations;
 };
 
 static unsigned draw(struct worker *w, unsigned below)

@@ -43,7 +43,7 @@ static void create__is_there_with_its_owner_and_counts_a_lookup(void **state)
 	const struct volume_new new = { .mode = S_IFREG | 0640, .uid = 7, .gid = 8, .open_flags = O_RDWR };
 	struct fixture *f = *state;
 	struct volume_entry e;
-	uint64_t ino;
+	uint64_t ino = 0;
 
 	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("file"), &new, &e), 0);
 	assert_int_equal(e.attr.st_mode, S_IFREG | 0640);
