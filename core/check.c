@@ -169,6 +169,7 @@ static void check_frames(struct walk *w)
 		{ ATTR_pages_sharing, sharing },
 		{ ATTR_pages_unshared, unshared },
 		{ ATTR_pages_volatile, changing },
+		{ ATTR_pages_untracked, 0 }, /* every file is in merging */
 		{ ATTR_ksm_zero_pages, (int64_t)w->zero },
 		{ ATTR_store_reserved_pages, (int64_t)w->reserved },
 		{ ATTR_store_data_pages, (int64_t)(w->slots - w->reserved) },

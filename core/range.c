@@ -196,29 +196,48 @@ void range_return_lent(struct pool *p, struct inode *i)
 	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
 }
 
-bool range_seek(struct pool *p, struct inode *i, uint64_t offset, uint64_t size, bool data,
-		uint64_t *ret_offset)
+static bool seek_data(struct pool *p, struct inode *i, uint64_t at, uint64_t end, uint64_t *ret)
 {
-	uint64_t at = offset >> PAGE_SHIFT, end = pages_of(size), found;
-	bool hit = data;
+	bool found;
 
-	if (offset >= size)
-		return false;
-	while (at < end) {
+	rwlock_take_shared(&i->map);
+	found = ptab_next(i, p->frames, at, end, ret) != NULL;
+	rwlock_drop_shared(&i->map);
+	return found;
+}
+
+/* `end` counts as a hole. */
+static uint64_t seek_hole(struct pool *p, struct inode *i, uint64_t at, uint64_t end)
+{
+	bool hole = false;
+
+	while (at < end && !hole) {
 		uint64_t stop = leaf_end(at, end);
 
 		rwlock_take_shared(&i->map);
-		hit = ptab_next(i, p->frames, at, data ? end : stop, &found) != NULL;
-		if (!data)
-			for (; hit && found == at && at < stop; at++)
-				hit = ptab_next(i, p->frames, at + 1, stop, &found) != NULL;
+		while (at < stop && !hole) {
+			_Atomic uint32_t *slot = ptab_slot(i, p->frames, at);
+
+			hole = !slot || *slot == SLOT_HOLE;
+			at += !hole;
+		}
 		rwlock_drop_shared(&i->map);
-		if (data || at < stop)
-			break;
 	}
-	if (data && !hit)
+	return at;
+}
+
+bool range_seek(struct pool *p, struct inode *i, uint64_t offset, uint64_t size, bool data,
+		uint64_t *ret_offset)
+{
+	uint64_t at = offset >> PAGE_SHIFT, end = pages_of(size);
+
+	if (offset >= size)
 		return false;
-	*ret_offset = MAX(offset, (data ? found : at) << PAGE_SHIFT);
-	*ret_offset = MIN(*ret_offset, size);
+	if (!data)
+		at = seek_hole(p, i, at, end);
+	else if (!seek_data(p, i, at, end, &at))
+		return false;
+	at = MAX(offset, at << PAGE_SHIFT);
+	*ret_offset = MIN(at, size);
 	return true;
 }

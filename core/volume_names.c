@@ -62,10 +62,10 @@ static int get_dir(struct volume *v, uint64_t ino, struct inode **ret)
 static int get_child(struct volume *v, uint64_t dir, struct name name, struct inode **ret)
 {
 	uint64_t ino;
-	int r = names_lookup(v->names, dir, name, &ino);
+	int r = to_errno(names_lookup(v->names, dir, name, &ino));
 
-	if (r)
-		return to_errno(r);
+	if (r < 0)
+		return r;
 	*ret = volume_inode(v, ino);
 	return *ret ? 0 : -ESTALE;
 }

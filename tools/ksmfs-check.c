@@ -56,14 +56,15 @@ static void read_stats(const struct mount *m, int64_t ret[ATTRS])
 	char path[PATH_MAX + 16], buf[16384];
 
 	snprintf(path, sizeof(path), "%s/.ksmfs/stats", m->path);
-	if (!read_text(path, buf, sizeof(buf)))
+	buf[0] = '\n'; /* so that every name is behind one */
+	if (!read_text(path, buf + 1, sizeof(buf) - 1))
 		die("not a ksmfs mount, or its control files are hidden from you (control=none?)", m->path);
 	for (unsigned a = 0; a < ATTRS; a++) {
 		char key[128];
 		const char *at;
 
 		snprintf(key, sizeof(key), "\n%s ", attr_rows[a].path);
-		at = strncmp(buf, key + 1, strlen(key + 1)) ? strstr(buf, key) : buf - 1;
+		at = strstr(buf, key);
 		ret[a] = at ? strtoll(at + strlen(key), NULL, 10) : 0;
 	}
 }

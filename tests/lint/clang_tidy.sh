@@ -17,5 +17,7 @@ for c in commands:
     c["command"] = shlex.join(["clang"] + [w for w in words[1:] if w.startswith(keep)] + ["-c", c["file"]])
 os.makedirs(os.path.join(build, "tidy"), exist_ok=True)
 json.dump(commands, open(os.path.join(build, "tidy", "compile_commands.json"), "w"))
-print("\n".join(sorted({os.path.join(c["directory"], c["file"]) for c in commands})))
+# Tests are left out: clang does not know that a failing assertion of cmocka does not return.
+files = {os.path.normpath(os.path.join(c["directory"], c["file"])) for c in commands}
+print("\n".join(sorted(f for f in files if "/tests/" not in f)))
 PY
