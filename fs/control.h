@@ -11,6 +11,8 @@
  */
 #pragma once
 
+#include <ksmfs/control.h>
+
 #include "core/volume.h"
 #include "fs/options.h"
 
@@ -18,7 +20,7 @@ struct control;
 
 #define CONTROL_GENERATION UINT64_C(0xffffffff)
 #define CONTROL_INO (CONTROL_GENERATION << 32)
-#define CONTROL_NAME ".ksmfs"
+#define CONTROL_NAME KSMFS_CONTROL
 
 static inline bool control_owns(uint64_t ino)
 {

@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <ksmfs/control.h>
+
 #include "core/volume.h"
 
 enum { EXIT_CLEAN = 0, EXIT_VIOLATIONS = 1, EXIT_TROUBLE = 2, TRIES = 5 };
@@ -55,7 +57,7 @@ static void read_stats(const struct mount *m, int64_t ret[ATTRS])
 {
 	char path[PATH_MAX + 16], buf[16384];
 
-	snprintf(path, sizeof(path), "%s/.ksmfs/stats", m->path);
+	snprintf(path, sizeof(path), "%s/" KSMFS_STATS, m->path);
 	buf[0] = '\n'; /* so that every name is behind one */
 	if (!read_text(path, buf + 1, sizeof(buf) - 1))
 		die("not a ksmfs mount, or its control files are hidden from you (control=none?)", m->path);
@@ -73,7 +75,7 @@ static void find_databases(struct mount *m)
 {
 	char path[PATH_MAX + 32];
 
-	snprintf(path, sizeof(path), "%s/.ksmfs/index/directory", m->path);
+	snprintf(path, sizeof(path), "%s/" KSMFS_INDEX_DIRECTORY, m->path);
 	if (!read_text(path, m->databases, sizeof(m->databases)))
 		die("cannot tell where its databases are", m->path);
 	m->databases[strcspn(m->databases, "\n")] = '\0';

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <ksmfs/control.h>
+
 enum { PAGE_BYTES = 4096 };
 
 enum attr {
@@ -70,7 +72,7 @@ static int read_figures(const char *mount, struct figures *ret)
 	unsigned found = 0;
 	FILE *f;
 
-	if (asprintf(&file, "%s/.ksmfs/stats", mount) < 0)
+	if (asprintf(&file, "%s/" KSMFS_STATS, mount) < 0)
 		return -ENOMEM;
 	f = fopen(file, "re");
 	free(file);
