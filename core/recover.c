@@ -2,8 +2,9 @@
 /* core/recover.c - from two memfds and names.db to a volume that works.
  *
  * Believed: inode records, page tables, names.  Rebuilt from them: reference counts, the free list, the page
- * counters, slots of each inode, what is charged, link counts.  Dropped: slots beyond the end of a file,
- * inodes that nobody knows, and inodes that were being freed.  The content index starts empty: pages that are shared
+ * counters, slots of each inode, what is charged, link counts.  Dropped: what lies beyond the end of a file
+ * (a write that was to extend it has stored its pages and not yet its size), inodes that nobody knows,
+ * and inodes that were being freed.  The content index starts empty: pages that are shared
  * stay so, others are found again as they are written or scanned.
  */
 #include "failpoint.h"
@@ -104,23 +105,59 @@ static int recount_links(struct volume *v)
 	return r;
 }
 
-/* What was being freed when the last owner ended, and what nobody knows. */
-static void drop_the_dead(struct volume *v)
+/* G3 again, in the page that the end lies in. */
+static int zero_tail(struct volume *v, struct inode *i, uint64_t size)
+{
+	uint64_t from = size % PAGE_BYTES;
+	_Atomic uint32_t *slot;
+	const uint8_t *page = NULL;
+
+	rwlock_take_shared(&i->map);
+	slot = ptab_slot(i, v->pool.frames, size >> PAGE_SHIFT);
+	if (slot && slot_is_frame(*slot))
+		page = frames_data(v->pool.frames, *slot);
+	rwlock_drop_shared(&i->map);
+	for (uint64_t n = from; page && n < PAGE_BYTES; n++)
+		if (page[n])
+			return range_zero(&v->pool, i, size, PAGE_BYTES - from);
+	return 0;
+}
+
+static int drop_beyond_end(struct volume *v, struct inode *i)
+{
+	struct inode_attr attr = inode_attr_get(i);
+
+	range_clear(&v->pool, i, pages_of(attr.size), FILE_PAGES_MAX);
+	return S_ISREG(attr.mode) && attr.size % PAGE_BYTES ? zero_tail(v, i, attr.size) : 0;
+}
+
+static int drop_inode(struct volume *v, struct inode *i)
+{
+	int r = 0;
+
+	if (i->record->used == INODE_DYING) {
+		range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
+		itable_free(v->pool.itable, i);
+	} else {
+		r = drop_beyond_end(v, i);
+		volume_bury(v, i);
+	}
+	return r;
+}
+
+/* What was being freed when the last owner ended, what nobody knows, and what lies beyond ends. */
+static int drop_the_dead(struct volume *v)
 {
 	uint32_t number = 0;
 	struct inode *i;
+	int r = 0;
 
-	while ((i = itable_next(v->pool.itable, &number))) {
+	while (!r && (i = itable_next(v->pool.itable, &number))) {
 		gate_enter(&v->gate);
-		if (i->record->used == INODE_DYING) {
-			range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
-			itable_free(v->pool.itable, i);
-		} else {
-			range_clear(&v->pool, i, pages_of(inode_size(i)), FILE_PAGES_MAX);
-			volume_bury(v, i);
-		}
+		r = drop_inode(v, i);
 		gate_leave(&v->gate);
 	}
+	return r;
 }
 
 int recover(struct volume *v)
@@ -135,7 +172,5 @@ int recover(struct volume *v)
 		return r;
 	frames_adopt_end(v->pool.frames);
 	r = recount_links(v);
-	if (!r)
-		drop_the_dead(v);
-	return r;
+	return r < 0 ? r : drop_the_dead(v);
 }

@@ -199,6 +199,30 @@ static void reopen__slots_beyond_the_end_are_dropped(void **state)
 	assert_page(f, w.one, 3, 0);
 }
 
+static void reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone(void **state)
+{
+	struct fixture *f = *state;
+	struct world w = build(f);
+	struct inode *i = volume_inode(f->v, w.one);
+	uint64_t whole = make_file(f, "whole");
+	uint8_t page[PAGE_BYTES], expected[PAGE_BYTES];
+
+	put_page(f, whole, 0, A); /* a frame that the file which ends within it shares with another */
+	assert_page(f, w.one, 2, A);
+	fill_page(expected, A);
+	memset(expected + 100, 0, PAGE_BYTES - 100);
+	/* a write that had stored its page and not yet its size */
+	inode_attr_begin(i)->size = 2 * PAGE_BYTES + 100;
+	inode_attr_end(i);
+	fixture_reopen(f);
+	fixture_check(f);
+	truncate_to_pages(f, w.one, 3);
+	assert_int_equal(get_bytes(f, w.one, 2 * PAGE_BYTES, PAGE_BYTES, page), PAGE_BYTES);
+	assert_memory_equal(page, expected, PAGE_BYTES);
+	assert_page(f, whole, 0, A);
+	drop_file(f, "whole", whole);
+}
+
 static void reopen__numbers_do_not_recur(void **state)
 {
 	struct fixture *f = *state;
@@ -315,6 +339,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__orphans_are_gone),
 	FIXTURE_TEST(reopen__links_are_what_the_names_say),
 	FIXTURE_TEST(reopen__slots_beyond_the_end_are_dropped),
+	FIXTURE_TEST(reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone),
 	FIXTURE_TEST(reopen__numbers_do_not_recur),
 	FIXTURE_TEST(reopen__foreign_memory_is_refused),
 	FIXTURE_TEST(reopen__a_table_of_nonsense_is_refused),
