@@ -15,7 +15,7 @@
 #include "failpoint.h"
 #include "lock.h"
 
-enum { DELAY_MS = 700, INDEX_SHARE = 20, KEEPER_NICE = 5 };
+enum { DELAY_MS = 700, QUIET_MS = 300, BUSY_MS = 10000, INDEX_SHARE = 20, KEEPER_NICE = 5 };
 
 struct keeper {
 	struct keeper_jobs jobs;
@@ -23,7 +23,7 @@ struct keeper {
 	bool started, refiller_started;
 	sem_t wishes, lows;
 	atomic_bool surplus, change, stop, busy;
-	int64_t index_not_before; /* ms */
+	int64_t index_not_before, index_due; /* ms; the thread's own */
 };
 
 int keeper_new(const struct keeper_jobs *jobs, struct keeper **ret)
@@ -83,16 +83,24 @@ static void pass_ms(struct keeper *k, int64_t ms)
 		nanosleep(&step, NULL);
 }
 
+/* What changes now would only be written again, and the CPU is somebody else's: so once it is quiet,
+ * or every ten seconds where it never is. */
 static void index_job(struct keeper *k)
 {
-	int64_t before = now_ms(), took;
+	int64_t now = now_ms();
 
-	if (before < k->index_not_before)
+	if (now < k->index_not_before)
 		return;
+	if (!k->index_due)
+		k->index_due = now + BUSY_MS;
 	k->change = false;
+	pass_ms(k, QUIET_MS);
+	now = now_ms();
+	if (k->stop || (k->change && now < k->index_due))
+		return;
+	k->index_due = 0;
 	k->jobs.index(k->jobs.arg);
-	took = now_ms() - before;
-	k->index_not_before = before + took * INDEX_SHARE;
+	k->index_not_before = now + (now_ms() - now) * INDEX_SHARE;
 }
 
 static void *keep(void *arg)

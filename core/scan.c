@@ -31,6 +31,7 @@ struct scan {
 	bool kicked GUARDED_BY(lock); /* end a sleep early */
 	atomic_bool fresh, idle;
 	unsigned passes_left; /* the scanner's own, as is the cursor */
+	bool merged; /* in this pass */
 	uint32_t number;
 	uint64_t index;
 	void (*on_pass)(void *arg);
@@ -112,6 +113,7 @@ static void count(struct scan *s, enum merge_r r)
 	pool_count(s->pool, ATTR_pages_scanned, 1);
 	if (r == MERGE_MERGED || r == MERGE_ZEROED)
 		pool_count(s->pool, ATTR_scan_merged, 1);
+	s->merged |= r != MERGE_NOTHING && r != MERGE_VOLATILE;
 	if (r == MERGE_INDEXED)
 		pool_count(s->pool, ATTR_scan_indexed, 1);
 }
@@ -198,8 +200,9 @@ static bool idle(struct scan *s)
 static void pass_done(struct scan *s)
 {
 	s->passes_left = atomic_exchange(&s->fresh, false) ? SCAN_PASSES : s->passes_left - 1;
-	if (s->on_pass)
+	if (s->on_pass && s->merged)
 		s->on_pass(s->on_pass_arg);
+	s->merged = false;
 }
 
 /* One batch of pages_to_scan, in chunks so that the gate is never held for long. False: a pass ended. */

@@ -23,7 +23,7 @@ void scan_free(struct scan *s); /* stops the thread first */
 /* Something has changed: contents, files, or a setting. */
 void scan_kick(struct scan *s);
 
-/* Call `done` at the end of each pass, from the scanner's thread, outside the gate. */
+/* Call `done` at the end of each pass that merged or indexed anything, from the scanner's thread, outside the gate. */
 void scan_on_pass(struct scan *s, void (*done)(void *arg), void *arg);
 
 /* Nothing left to do?  (Also when run is 0.) */

@@ -118,16 +118,22 @@ static void called(void *arg)
 	atomic_fetch_add((atomic_uint *)arg, 1);
 }
 
-static void pass__its_end_is_told(void **state)
+static void pass__its_end_is_told_when_it_has_merged(void **state)
 {
 	struct fixture *f = *state;
 	static atomic_uint passes;
 
+	uint64_t ino = make_file(f, "f");
+
+	set(f, ATTR_merge_on_write, 0);
+	put_pages(f, ino, 0, 4, 1, 0); /* left for the scanner: quiet in the first pass, merged in the second */
 	passes = 0;
 	scan_on_pass(f->v->scan, called, &passes);
 	start(f);
 	settle(f);
-	assert_int_equal(passes, figure(f, ATTR_full_scans));
+	assert_true(figure(f, ATTR_full_scans) >= SCAN_PASSES);
+	assert_int_equal(passes, 1);
+	drop_file(f, "f", ino);
 }
 
 static void new__fails_without_memory(void **state)
@@ -147,7 +153,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(thread__run_0_stops_it_and_1_lets_it_go_on),
 	FIXTURE_TEST(thread__a_long_sleep_does_not_keep_it_from_ending),
 	FIXTURE_TEST(pass__files_may_vanish_under_the_cursor),
-	FIXTURE_TEST(pass__its_end_is_told),
+	FIXTURE_TEST(pass__its_end_is_told_when_it_has_merged),
 	FIXTURE_TEST(new__fails_without_memory),
 };
 
