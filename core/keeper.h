@@ -3,7 +3,8 @@
  *
  * Owns     its two threads: one takes frames, as writers wait for those; the other has time.
  * Keeps    H1 what was freed beyond the reserve is back with the system within two seconds.
- *          H2 index.db is at most two seconds behind once things are quiet, for at most a twentieth of a CPU.
+ *          H2 index.db is at most two seconds behind once things are quiet, ten where they never are, for at most
+ *             a twentieth of a CPU.
  *          H3 without a reason it does not wake.
  * Threads  keeper_low(), keeper_surplus() and keeper_change() from anywhere, under any lock.
  * Fails    starting a thread: -errno.
