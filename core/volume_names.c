@@ -305,45 +305,6 @@ int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, 
 
 /* --- names that go ---------------------------------------------------------------------------- */
 
-static int unlink_locked(struct volume *v, uint64_t dir_ino, struct name name, struct inode **ret)
-	REQUIRES(v->names_lock)
-{
-	struct inode *dir, *i = NULL;
-	struct inode_attr attr;
-	int r;
-
-	lock_assert_held(&v->names_lock);
-	r = get_dir(v, dir_ino, &dir);
-	if (!r)
-		r = get_child(v, dir_ino, name, &i);
-	if (r < 0)
-		return r;
-	attr = inode_attr_get(i);
-	if (S_ISDIR(attr.mode))
-		return -EISDIR;
-	r = to_errno(names_remove(v->names, dir_ino, name, inode_ino(i), attr.nlink == 1));
-	if (r < 0)
-		return r;
-	linked(i, -1);
-	dir_changed(dir, -1, 0);
-	*ret = i;
-	return 0;
-}
-
-int volume_unlink(struct volume *v, uint64_t dir, struct name name)
-{
-	struct inode *i = NULL;
-	int r;
-
-	begin(v);
-	r = unlink_locked(v, dir, name, &i);
-	lock_drop(&v->names_lock);
-	if (!r)
-		volume_bury(v, i);
-	gate_leave(&v->gate);
-	return r;
-}
-
 static int must_be_empty(struct volume *v, struct inode *dir)
 {
 	bool empty;
@@ -352,10 +313,18 @@ static int must_be_empty(struct volume *v, struct inode *dir)
 	return r < 0 ? r : empty ? 0 : -ENOTEMPTY;
 }
 
-static int rmdir_locked(struct volume *v, uint64_t dir_ino, struct name name, struct inode **ret)
-	REQUIRES(v->names_lock)
+static int may_remove(struct volume *v, struct inode *i, bool directory)
 {
-	struct inode *dir, *i = NULL;
+	if (is_dir(i) != directory)
+		return directory ? -ENOTDIR : -EISDIR;
+	return directory ? must_be_empty(v, i) : 0;
+}
+
+static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, bool directory,
+			 struct inode **ret) REQUIRES(v->names_lock)
+{
+	struct inode *dir, *i;
+	bool last;
 	int r;
 
 	lock_assert_held(&v->names_lock);
@@ -363,29 +332,41 @@ static int rmdir_locked(struct volume *v, uint64_t dir_ino, struct name name, st
 	if (!r)
 		r = get_child(v, dir_ino, name, &i);
 	if (!r)
-		r = is_dir(i) ? must_be_empty(v, i) : -ENOTDIR;
-	if (!r)
-		r = to_errno(names_remove(v->names, dir_ino, name, inode_ino(i), true));
+		r = may_remove(v, i, directory);
 	if (r < 0)
 		return r;
-	linked(i, -2);
-	dir_changed(dir, -1, -1);
+	last = directory || inode_attr_get(i).nlink == 1;
+	r = to_errno(names_remove(v->names, dir_ino, name, inode_ino(i), last));
+	if (r < 0)
+		return r;
+	linked(i, directory ? -2 : -1);
+	dir_changed(dir, -1, -directory);
 	*ret = i;
 	return 0;
 }
 
-int volume_rmdir(struct volume *v, uint64_t dir, struct name name)
+static int remove_name(struct volume *v, uint64_t dir, struct name name, bool directory)
 {
 	struct inode *i = NULL;
 	int r;
 
 	begin(v);
-	r = rmdir_locked(v, dir, name, &i);
+	r = remove_locked(v, dir, name, directory, &i);
 	lock_drop(&v->names_lock);
 	if (!r)
 		volume_bury(v, i);
 	gate_leave(&v->gate);
 	return r;
+}
+
+int volume_unlink(struct volume *v, uint64_t dir, struct name name)
+{
+	return remove_name(v, dir, name, false);
+}
+
+int volume_rmdir(struct volume *v, uint64_t dir, struct name name)
+{
+	return remove_name(v, dir, name, true);
 }
 
 /* --- rename ----------------------------------------------------------------------------------- */
