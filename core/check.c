@@ -88,7 +88,8 @@ static void check_tail(struct walk *w, struct inode *i) REQUIRES_SHARED(i->map)
 	_Atomic uint32_t *slot;
 	const uint8_t *page;
 
-	if (!(size % PAGE_BYTES) || !S_ISREG(inode_attr_get(i).mode))
+	/* A write that waits half way has stored pages and not yet a size. */
+	if (!(size % PAGE_BYTES) || !S_ISREG(inode_attr_get(i).mode) || w->v->pool.waiting)
 		return;
 	slot = ptab_slot(i, w->v->pool.frames, size >> PAGE_SHIFT);
 	if (!slot || !slot_is_frame(*slot) || *slot >= w->frames)

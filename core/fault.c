@@ -22,6 +22,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "log.h"
 #include "range.h"
 
 enum { REWRITES_VOLATILE = 2, STASH = 32, MEMORY_WAIT_NS = 10 * 1000 * 1000 };
@@ -50,6 +51,7 @@ struct batch {
 	unsigned count; /* shrinks when the limit or memory cuts the write short */
 	bool digest;    /* merging on write is on */
 	bool again;     /* not the first round: holes are charged beyond the limit */
+	bool waited_for_memory;
 	uint32_t seq;
 	struct fault *busy; /* whose page lock was taken */
 	unsigned stashed, stash_end; /* what is left of it, and where it ends */
@@ -91,10 +93,11 @@ static void look_one(struct batch *b, struct fault *f, uint64_t size_pages, bool
 
 static bool look(struct batch *b)
 {
-	uint64_t size_pages = pages_of(inode_size(b->inode));
+	uint64_t size_pages;
 	bool missing = false;
 
 	rwlock_take_shared(&b->inode->map);
+	size_pages = pages_of(inode_size(b->inode)); /* a truncation that lowers it later clears later */
 	b->seq = b->inode->seq;
 	for (unsigned n = 0; n < b->count; n++)
 		if (b->fault[n].todo == LOOK)
@@ -420,10 +423,11 @@ static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
 
 static void publish(struct batch *b)
 {
-	uint64_t size_pages = pages_of(inode_size(b->inode));
+	uint64_t size_pages;
 
 	b->busy = NULL;
 	rwlock_take_shared(&b->inode->map);
+	size_pages = pages_of(inode_size(b->inode));
 	for (unsigned n = 0; n < b->count; n++) {
 		struct fault *f = &b->fault[n];
 
@@ -432,8 +436,8 @@ static void publish(struct batch *b)
 		publish_one(b, f, size_pages);
 		if (f->in_place) { /* a page was copied: let who waits for the lock have it (F3) */
 			rwlock_drop_shared(&b->inode->map);
-			size_pages = pages_of(inode_size(b->inode));
 			rwlock_take_shared(&b->inode->map);
+			size_pages = pages_of(inode_size(b->inode));
 		}
 	}
 	rwlock_drop_shared(&b->inode->map);
@@ -441,10 +445,19 @@ static void publish(struct batch *b)
 
 /* --- waiting ---------------------------------------------------------------------------------- */
 
+/* Who waits holds no place in another queue: two who did could wait for each other. */
+static void forfeit_all(struct batch *b, const struct fault *but)
+{
+	for (unsigned n = 0; n < b->count; n++)
+		if (&b->fault[n] != but)
+			fault_forfeit(b->pool, b->inode, b->fault[n].index, &b->fault[n].wait);
+}
+
 static void wait_for_page(struct batch *b)
 {
 	struct fault *busy = b->busy;
 
+	forfeit_all(b, busy);
 	pool_step_out(b->pool);
 	pagelock_wait(&b->pool->pagelocks, b->inode->number, busy->index, &busy->wait);
 	pool_step_in(b->pool);
@@ -462,9 +475,13 @@ static void wait_for_memory(struct batch *b)
 {
 	const struct timespec t = { .tv_nsec = MEMORY_WAIT_NS };
 
-	for (unsigned n = 0; n < b->count; n++)
-		fault_forfeit(b->pool, b->inode, b->fault[n].index, &b->fault[n].wait);
-	pool_count(b->pool, ATTR_fault_memory_waits, 1);
+	forfeit_all(b, NULL);
+	if (!b->waited_for_memory) {
+		pool_count(b->pool, ATTR_fault_memory_waits, 1);
+		log_warning("no memory for pages written back: writers to mappings wait; remove files, or give "
+			    "the daemon more memory");
+	}
+	b->waited_for_memory = true;
 	pool_step_out(b->pool);
 	nanosleep(&t, NULL);
 	pool_step_in(b->pool);
@@ -548,7 +565,7 @@ int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *da
 	b.inode = i;
 	b.flags = flags;
 	b.digest = pool_setting(p, ATTR_run) == 1 && pool_setting(p, ATTR_merge_on_write);
-	b.again = false;
+	b.again = b.waited_for_memory = false;
 	b.stashed = b.padded = 0;
 	all = b.count = split_into_pages(&b, offset, data, len);
 	r = run(&b);

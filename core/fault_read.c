@@ -59,11 +59,12 @@ static bool must_reserve(struct inode *i, uint64_t size_pages, uint64_t index)
 static enum read_r read_some(struct pool *p, struct inode *i, uint64_t index, unsigned count,
 			     struct pagelock_wait *wait, uint32_t *ret_frame, unsigned *ret_count)
 {
-	uint64_t size_pages = pages_of(inode_size(i));
+	uint64_t size_pages;
 	enum read_r r = READ_DONE;
 	unsigned n = 0;
 
 	rwlock_take_shared(&i->map);
+	size_pages = pages_of(inode_size(i));
 	while (n < count) {
 		r = read_one(p, i, index + n, wait, &ret_frame[n]);
 		if (r == READ_HOLE && !must_reserve(i, size_pages, index + n))

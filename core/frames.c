@@ -9,7 +9,7 @@
  *   HELD, LIVE, IDLE -> WARM   nobody left                 [release, frames_clear_indexed]
  *   WARM  -> COLD    memory given back to the system       [frames_reclaim]
  *
- * IDLE is short: who made it so goes on to take it out of the index (content_evict), and only the one
+ * IDLE is short: who made it so goes on to take it out of the index (content_unpin, content_unref), and only the one
  * whose compare-and-swap takes the last count or flag away frees the frame, so it is freed once.
  * WARM and COLD frames are linked through their tags, which nobody else needs then.
  */

@@ -64,7 +64,8 @@ struct frame_info frames_look(const struct frames *f, uint32_t frame);
 bool frames_pin(struct frames *f, uint32_t frame);
 bool frames_ref(struct frames *f, uint32_t frame);
 
-/* Take back. FRAMES_IDLE: the last is gone, but the index still finds it: content_evict() it. */
+/* Take back. FRAMES_IDLE: the last is gone, but the index still finds it; content_unpin() and content_unref()
+ * see to that. */
 enum frames_r frames_unpin(struct frames *f, uint32_t frame);
 enum frames_r frames_unref(struct frames *f, uint32_t frame);
 
@@ -76,9 +77,9 @@ void frames_mark_dirty(struct frames *f, uint32_t frame);
 bool frames_clear_dirty(struct frames *f, uint32_t frame); /* was it? */
 void frames_set_rewrites(struct frames *f, uint32_t frame, unsigned rewrites);
 
-/* For content.c, under the shard's lock: set or clear `indexed`.  Clearing with `only_idle` or
- * `only_owner` succeeds only in that state; a frame cleared when idle has become free. */
-enum frames_unindex { FRAMES_UNINDEX_IDLE, FRAMES_UNINDEX_OWNED, FRAMES_UNINDEX_ALWAYS };
+/* For content.c, under the shard's lock: set or clear `indexed`.  Clearing succeeds only when
+ * it is idle, or has one reference and no pin; a frame cleared when idle has become free. */
+enum frames_unindex { FRAMES_UNINDEX_IDLE, FRAMES_UNINDEX_OWNED };
 void frames_set_indexed(struct frames *f, uint32_t frame, uint32_t tag);
 bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex when);
 

@@ -3,7 +3,7 @@
  *
  *   FREE -> USED   attributes first, then `used`      [itable_new]
  *   USED -> DYING  nobody knows it any more           [inode_bury]
- *   DYING -> FREE  `used` first, then the generation  [itable_free]
+ *   DYING -> FREE  the generation first, then `used`  [itable_free]
  *
  * Attributes are two words or more, so there are two sets: a change fills the one that does not
  * count and then flips `live`.  Whoever dies in between has changed nothing, and nothing has to be
@@ -246,6 +246,7 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 	record->opens = record->stores = 0;
 	record->root = 0;
 	record->slots = 0;
+	record->mtime_set = 0;
 	record->domain = domain;
 	record->tenant = 0;
 	for (unsigned i = 0; i < INODE_DIRECT; i++)
@@ -260,9 +261,10 @@ void itable_free(struct itable *t, struct inode *inode)
 {
 	struct inode_record *record = inode->record;
 
-	record->used = INODE_FREE;
-	/* The highest generation is not ours: whoever is above us numbers his own things with it. */
+	/* The generation first, or the number could recur.  The highest is not ours: whoever is above us
+	 * numbers his own things with it. */
 	record->generation = record->generation + 1 == UINT32_MAX ? 1 : record->generation + 1;
+	record->used = INODE_FREE;
 	unclaim(t, inode->number);
 }
 

@@ -41,7 +41,6 @@ enum inode_use { INODE_FREE, INODE_USED, INODE_DYING };
 enum inode_flag {
 	INODE_HOLES_SERVED = 1 << 0, /* holes were read while nobody could store into them */
 	INODE_LENT = 1 << 1,         /* holes were reserved by reads: given back at the last release */
-	INODE_MTIME_SET = 1 << 2,    /* somebody set mtime: pages stored before must not undo it */
 };
 
 struct inode_record {
@@ -56,6 +55,7 @@ struct inode_record {
 	_Atomic uint64_t root;   /* page table: height << 32 | frame; height 0: the direct slots count */
 	_Atomic uint32_t direct[INODE_DIRECT];
 	_Atomic uint64_t slots;  /* slots that are not holes */
+	_Atomic uint64_t mtime_set; /* when somebody set mtime (seconds since boot), 0: since then written */
 	uint16_t domain, tenant; /* fixed at creation */
 } __attribute__((aligned(64)));
 

@@ -49,6 +49,20 @@ void range_clear(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
 	}
 }
 
+void range_drop(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
+{
+	_Atomic uint32_t *slot;
+
+	do {
+		rwlock_take_shared(&i->map);
+		while ((slot = ptab_next(i, p->frames, from, end, &from)) && *slot == SLOT_RESERVED)
+			from++;
+		rwlock_drop_shared(&i->map);
+		if (slot)
+			range_clear(p, i, from, from + 1);
+	} while (slot);
+}
+
 static bool reads_as_zero(struct pool *p, struct inode *i, uint64_t index)
 {
 	_Atomic uint32_t *slot;
@@ -119,6 +133,8 @@ static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_
 	bool there = true;
 
 	rwlock_take(&i->map);
+	if (as == SLOT_LENT) /* a truncation may have come first */
+		end = MIN(end, pages_of(inode_size(i)));
 	for (; from < end && there; from++) {
 		_Atomic uint32_t *slot = ptab_slot(i, p->frames, from);
 
@@ -138,8 +154,12 @@ static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_
 
 int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t count, enum slot as)
 {
-	uint64_t end = index + count, left = count_holes(p, i, index, end);
+	uint64_t end = index + count, left;
 	int r = 0;
+
+	if (count > i->record->slots + p->size_pages) /* no need to count */
+		return -ENOSPC;
+	left = count_holes(p, i, index, end);
 
 	if (!pool_charge(p, left, false))
 		return -ENOSPC;

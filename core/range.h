@@ -16,8 +16,10 @@
 /* Make holes of pages [from, end). */
 void range_clear(struct pool *p, struct inode *i, uint64_t from, uint64_t end);
 
-/* What lies beyond `size` bytes becomes zero: part of a page, then slots.  The size itself is
- * set by the caller, between the two: range_zero() of the tail before, range_clear() after. */
+/* The same, but what fallocate reserved stays. */
+void range_drop(struct pool *p, struct inode *i, uint64_t from, uint64_t end);
+
+/* Zeroes from now on: parts of pages are written, whole pages become holes. */
 int range_zero(struct pool *p, struct inode *i, uint64_t offset, uint64_t len) must_check;
 
 /* Reserve the holes of [index, index + count).  -ENOSPC for the size of the mount: none of them; for memory for page

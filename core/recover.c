@@ -52,10 +52,17 @@ static int adopt_inode(struct volume *v, struct inode *i)
 	return r;
 }
 
+/* By record number; its generation is whatever it is now. */
+static struct inode *inode_of(struct volume *v, uint32_t number)
+{
+	return itable_next(v->pool.itable, &number);
+}
+
 struct links {
 	struct volume *v;
 	uint32_t *count;   /* names, and for a directory its subdirectories; by record number */
-	uint64_t *size;    /* of directories */
+	uint32_t *entries; /* in a directory */
+	uint32_t *parent;  /* of a directory */
 	uint64_t records;
 };
 
@@ -70,20 +77,29 @@ static int count_name(void *arg, uint32_t dir, const struct names_entry *e)
 		return -EUCLEAN;
 	}
 	l->count[i->number]++;
-	l->size[dir]++;
-	if (S_ISDIR(inode_attr_get(i).mode))
+	l->entries[dir]++;
+	if (S_ISDIR(inode_attr_get(i).mode)) {
 		l->count[dir]++;
+		l->parent[i->number] = dir;
+	}
 	return 0;
 }
 
-/* Link counts as the names say.  The root has no name, other directories have one and are one in themselves. */
-static void set_links(struct inode *i, uint32_t count)
+/* What a change of names does to inodes (volume_names.c), as the names say.  The root has no name, other
+ * directories have one and are one in themselves. */
+static void set_links(struct links *l, struct inode *i)
 {
 	struct inode_attr *attr = inode_attr_begin(i);
+	uint32_t parent = l->parent[i->number];
 
-	if (S_ISDIR(attr->mode) && (count || inode_ino(i) == ROOT_INO))
-		count += inode_ino(i) == ROOT_INO ? 2 : 1;
-	attr->nlink = count;
+	attr->nlink = l->count[i->number];
+	if (S_ISDIR(attr->mode)) {
+		if (attr->nlink || inode_ino(i) == ROOT_INO)
+			attr->nlink += inode_ino(i) == ROOT_INO ? 2 : 1;
+		attr->size = volume_dir_size(l->entries[i->number]);
+		if (parent)
+			attr->parent = inode_ino(inode_of(l->v, parent));
+	}
 	inode_attr_end(i);
 }
 
@@ -91,17 +107,19 @@ static int recount_links(struct volume *v)
 {
 	uint64_t records = itable_header(v->pool.itable)->records;
 	_cleanup_(mem_cleanup) uint32_t *count = mem_alloc(records, sizeof(*count));
-	_cleanup_(mem_cleanup) uint64_t *size = mem_alloc(records, sizeof(*size));
-	struct links l = { .v = v, .count = count, .size = size, .records = records };
+	_cleanup_(mem_cleanup) uint32_t *entries = mem_alloc(records, sizeof(*entries));
+	_cleanup_(mem_cleanup) uint32_t *parent = mem_alloc(records, sizeof(*parent));
+	struct links l = { .v = v, .count = count, .entries = entries, .parent = parent,
+			   .records = records };
 	uint32_t number = 0;
 	struct inode *i;
 	int r;
 
-	if (!count || !size)
+	if (!count || !entries || !parent)
 		return -ENOMEM;
 	r = names_walk(v->names, count_name, &l);
 	while (!r && (i = itable_next(v->pool.itable, &number)))
-		set_links(i, count[i->number]);
+		set_links(&l, i);
 	return r;
 }
 
@@ -127,7 +145,7 @@ static int drop_beyond_end(struct volume *v, struct inode *i)
 {
 	struct inode_attr attr = inode_attr_get(i);
 
-	range_clear(&v->pool, i, pages_of(attr.size), FILE_PAGES_MAX);
+	range_drop(&v->pool, i, pages_of(attr.size), FILE_PAGES_MAX);
 	return S_ISREG(attr.mode) && attr.size % PAGE_BYTES ? zero_tail(v, i, attr.size) : 0;
 }
 

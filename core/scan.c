@@ -73,8 +73,8 @@ void scan_kick(struct scan *s)
 		atomic_store(&s->fresh, true);
 	else
 		atomic_thread_fence(memory_order_seq_cst);
-	if (!atomic_load(&s->idle))
-		return;
+	if (!atomic_load(&s->idle) || pool_setting(s->pool, ATTR_run) != 1)
+		return; /* who sets run to 1 kicks after that */
 	lock_take(&s->lock);
 	s->kicked = true;
 	pthread_cond_signal(&s->cond);

@@ -136,6 +136,7 @@ static int make_root(struct volume *v, const struct volume_config *config)
 		.uid = config->uid,
 		.gid = config->gid,
 		.nlink = 2,
+		.size = volume_dir_size(0),
 		.parent = ROOT_INO,
 	};
 	struct inode *root;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "fault.h"
+#include "log.h"
 #include "range.h"
 #include "volume_inside.h"
 
@@ -16,6 +17,18 @@ static void kill_priv(struct inode_attr *attr)
 	attr->mode &= ~(uint32_t)S_ISUID;
 	if (attr->mode & S_IXGRP)
 		attr->mode &= ~(uint32_t)S_ISGID;
+}
+
+/* A page stored into before somebody set the time arrives after it, and must not undo that: the kernel
+ * writes dirty pages back within this time.  What is stored later moves the time again. */
+enum { WRITEBACK_S = 40 };
+
+static uint64_t seconds_since_boot(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec + 1;
 }
 
 int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret)
@@ -37,7 +50,7 @@ static void set_size(struct inode *i, uint64_t size)
 	attr->size = size;
 	inode_stamp(attr, INODE_MTIME | INODE_CTIME);
 	inode_attr_end(i);
-	atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_MTIME_SET);
+	i->record->mtime_set = 0;
 }
 
 /* The rest of the last page first, then the size, then what lies beyond: whoever finds this half done
@@ -81,7 +94,7 @@ static void set_times(struct inode *i, struct inode_attr *attr, const struct sta
 	if (set & VOLUME_SET_MTIME_NOW)
 		inode_stamp(attr, INODE_MTIME);
 	if (set & (VOLUME_SET_MTIME | VOLUME_SET_MTIME_NOW))
-		atomic_fetch_or(&i->record->flags, INODE_MTIME_SET);
+		i->record->mtime_set = seconds_since_boot();
 	if (set & VOLUME_SET_CTIME)
 		attr->ctime.sec = new->st_ctim.tv_sec, attr->ctime.nsec = (uint64_t)new->st_ctim.tv_nsec;
 	else
@@ -142,8 +155,9 @@ int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_c
 	/* From here on reads reserve holes; who read one before left his mark first (fault.c). */
 	if (atomic_fetch_add(&i->record->stores, 1) == 0) {
 		uint32_t had = atomic_fetch_and(&i->record->flags,
-						~(uint32_t)(INODE_HOLES_SERVED | INODE_MTIME_SET));
+						~(uint32_t)INODE_HOLES_SERVED);
 
+		i->record->mtime_set = 0;
 		*ret_keep_cache = !(had & INODE_HOLES_SERVED);
 	}
 	return 0;
@@ -241,20 +255,29 @@ static void written(struct inode *i, uint64_t end, unsigned flags)
 {
 	struct inode_attr *attr;
 
-	/* A page stored into before somebody set the time arrives after it. */
-	if ((flags & VOLUME_WRITEBACK) && (i->record->flags & INODE_MTIME_SET) &&
-	    !(flags & VOLUME_WRITE_KILL_PRIV))
-		return;
 	attr = inode_attr_begin(i);
 	if (flags & VOLUME_WRITE_KILL_PRIV)
 		kill_priv(attr);
 	if (!(flags & VOLUME_WRITEBACK))
 		attr->size = MAX(attr->size, end);
-	if (!((flags & VOLUME_WRITEBACK) && (i->record->flags & INODE_MTIME_SET)))
+	if (!(flags & VOLUME_WRITEBACK))
+		i->record->mtime_set = 0;
+	if (!i->record->mtime_set || seconds_since_boot() - i->record->mtime_set > WRITEBACK_S)
 		inode_stamp(attr, INODE_MTIME | INODE_CTIME);
 	inode_attr_end(i);
-	if (!(flags & VOLUME_WRITEBACK) && (i->record->flags & INODE_MTIME_SET))
-		atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_MTIME_SET);
+}
+
+/* A write that ended early may have stored pages further on than it tells. */
+static void drop_unfinished(struct volume *v, struct inode *i, uint64_t end)
+{
+	uint64_t size = inode_size(i);
+
+	if (end <= size)
+		return;
+	if (size % PAGE_BYTES && range_zero(&v->pool, i, size, PAGE_BYTES - size % PAGE_BYTES) < 0)
+		log_err("inode %u: what a failed write had stored beyond its end could not be cleared",
+			i->number);
+	range_drop(&v->pool, i, pages_of(size), pages_of(end));
 }
 
 static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, const uint8_t *data,
@@ -276,6 +299,8 @@ static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, 
 	}
 	if (done)
 		written(i, offset + done, flags);
+	if (done < len && !(flags & VOLUME_WRITEBACK))
+		drop_unfinished(v, i, offset + len);
 	return done ? (ssize_t)done : r;
 }
 
@@ -318,10 +343,12 @@ static int allocate(struct volume *v, struct inode *i, int mode, uint64_t offset
 	bool keep = mode & FALLOC_FL_KEEP_SIZE;
 	int r;
 
+	if (end >= size) /* nothing of the last page is left: it need not be kept for zeroes */
+		len = (pages_of(end) << PAGE_SHIFT) - offset;
 	if (mode & FALLOC_FL_PUNCH_HOLE)
-		return offset < size ? range_zero(&v->pool, i, offset, MIN(len, size - offset)) : 0;
+		return range_zero(&v->pool, i, offset, len);
 	if ((mode & FALLOC_FL_ZERO_RANGE) && offset < size) {
-		r = range_zero(&v->pool, i, offset, MIN(len, size - offset));
+		r = range_zero(&v->pool, i, offset, len);
 		if (r < 0)
 			return r;
 	}
@@ -353,8 +380,7 @@ int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, 
 	gate_leave(&v->gate);
 	if (r < 0)
 		return r;
-	attr = inode_attr_begin(i);
-	kill_priv(attr);
+	attr = inode_attr_begin(i); /* suid and sgid are the kernel's part, who knows the caller */
 	inode_stamp(attr, INODE_MTIME | INODE_CTIME);
 	inode_attr_end(i);
 	pool_changed(&v->pool);

@@ -37,6 +37,12 @@ static inline struct inode *volume_inode(struct volume *v, uint64_t ino)
 	return itable_get(v->pool.itable, ino);
 }
 
+/* What a directory's size says, as on tmpfs: 20 bytes an entry, "." and ".." included. */
+static inline uint64_t volume_dir_size(uint64_t entries)
+{
+	return (entries + 2) * 20;
+}
+
 /* Free `i` with all it holds if nobody knows it any more.  Inside the gate, no lock held. */
 void volume_bury(struct volume *v, struct inode *i);
 

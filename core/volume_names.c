@@ -10,8 +10,6 @@
 
 #include "volume_inside.h"
 
-enum { ENTRY_BYTES = 20 }; /* what an entry adds to a directory's size, as on tmpfs */
-
 /* Both, as one: enter and leave. */
 static void begin(struct volume *v) ACQUIRES(v->names_lock)
 {
@@ -74,7 +72,7 @@ static void dir_changed(struct inode *dir, int entries, int links)
 {
 	struct inode_attr *attr = inode_attr_begin(dir);
 
-	attr->size += (uint64_t)(int64_t)(entries * ENTRY_BYTES);
+	attr->size += volume_dir_size((uint64_t)(int64_t)entries) - volume_dir_size(0);
 	attr->nlink += (uint32_t)links;
 	inode_stamp(attr, INODE_MTIME | INODE_CTIME);
 	inode_attr_end(dir);
@@ -208,7 +206,7 @@ static struct inode_attr new_attr(struct inode *dir, const struct volume_new *ne
 		.gid = new->gid,
 		.nlink = S_ISDIR(new->mode) ? 2 : 1,
 		.rdev = new->rdev,
-		.size = new->target ? new->target->len : 0,
+		.size = new->target ? new->target->len : S_ISDIR(new->mode) ? volume_dir_size(0) : 0,
 		.parent = S_ISDIR(new->mode) ? inode_ino(dir) : 0,
 	};
 
@@ -237,13 +235,13 @@ static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 	r = itable_new(v->pool.itable, &attr, dir->record->domain, &i);
 	if (r < 0)
 		return r;
+	i->record->lookups = 1; /* the caller's; once it has a name others may come */
 	r = to_errno(names_add(v->names, dir_ino, name, inode_ino(i), new->target));
 	if (r < 0) {
 		itable_free(v->pool.itable, i);
 		return r;
 	}
 	dir_changed(dir, 1, S_ISDIR(new->mode));
-	i->record->lookups = 1;
 	if (new->open_flags >= 0)
 		r = volume_file_open(v, inode_ino(i), new->open_flags, &keep);
 	fill(i, ret);

@@ -7,18 +7,26 @@
  */
 #include "fs/ops.h"
 
+#include "fs/session.h"
+
+/* A writeback that finds no memory keeps its thread until there is some, and only what has been read can
+ * be answered.  So of writebacks and read-aheads there are never as many as threads: UNLINK, which
+ * makes room, and the control files are always served. */
 enum {
-	BACKGROUND_MAX = 64,
-	BACKGROUND_CONGESTED = 48,
+	BACKGROUND_MAX = SESSION_SLOTS - 4,
+	BACKGROUND_CONGESTED = BACKGROUND_MAX * 3 / 4,
 };
+_Static_assert(BACKGROUND_MAX > 0 && BACKGROUND_MAX + 2 <= (int)SESSION_SLOTS, "some threads are always free");
 
 /* We are the only writer, so the kernel's pages are never out of date (AUTO_INVAL_DATA would drop
  * those that another process has just stored into).  O_TRUNC comes as SETATTR, which the kernel orders
- * against its own writeback; as a flag of OPEN it could not. */
+ * against its own writeback; as a flag of OPEN it could not.  ASYNC_DIO lets go of the inode's lock before a direct
+ * write is answered: a truncation could then overtake it. */
 static const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TRUNC |
 				 FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ |
-				 FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE | FUSE_CAP_HANDLE_KILLPRIV;
-static const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO | FUSE_CAP_PARALLEL_DIROPS |
+				 FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
+				 FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ASYNC_DIO;
+static const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
 			       FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_READDIRPLUS |
 			       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS;
 

@@ -138,6 +138,9 @@ finish() {
 		cat "$report" >&2
 		status=1
 	done
+	if command -v at_end >/dev/null; then # what a test has made elsewhere
+		at_end || status=1
+	fi
 	rm -rf --one-file-system "$T"
 	exit $status
 }

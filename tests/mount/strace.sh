@@ -49,7 +49,7 @@ kill "$tracer"
 wait "$tracer" 2>/dev/null || true
 breaks=$(attr fault/cow_breaks)
 merged=$(attr fault/merged)
-[ "$breaks" -ge $((rounds * 128)) ] || die "only $breaks splits, $merged merged"
+[ "$breaks" -ge $((rounds * 250)) ] || die "only $breaks splits, $merged merged"
 
 # Threads that read requests are those that read the fuse device.
 grep -E '(read|readv)\([0-9]+<[^>]*/dev/fuse' "$T/trace" | awk '{ print $1 }' | sort -u >"$T/request"

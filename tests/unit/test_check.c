@@ -174,7 +174,7 @@ static void check__a_frame_that_is_not_in_the_index(void **state)
 	tag = digest_tag(digest_page(f->v->pool.key, 0, frames_data(f->v->pool.frames, frame)));
 	frames_set_indexed(f->v->pool.frames, frame, tag);
 	expect(f, "in the content index 0 times");
-	assert_true(frames_clear_indexed(f->v->pool.frames, frame, FRAMES_UNINDEX_ALWAYS));
+	assert_true(frames_clear_indexed(f->v->pool.frames, frame, FRAMES_UNINDEX_OWNED));
 }
 
 static void check__bytes_beyond_the_end(void **state)

@@ -124,13 +124,14 @@ static void unindex__only_in_the_state_asked_for(void **state)
 	struct store *s = *state;
 	uint32_t frame = take_one(s);
 
-	assert_false(frames_clear_indexed(s->f, frame, FRAMES_UNINDEX_ALWAYS));
+	assert_false(frames_clear_indexed(s->f, frame, FRAMES_UNINDEX_OWNED));
 	frames_set_indexed(s->f, frame, 1);
 	assert_false(frames_clear_indexed(s->f, frame, FRAMES_UNINDEX_IDLE));
 	assert_false(frames_clear_indexed(s->f, frame, FRAMES_UNINDEX_OWNED));
 	assert_true(frames_ref(s->f, frame));
 	assert_false(frames_clear_indexed(s->f, frame, FRAMES_UNINDEX_OWNED)); /* the pin */
-	assert_true(frames_clear_indexed(s->f, frame, FRAMES_UNINDEX_ALWAYS));
+	assert_int_equal(frames_unpin(s->f, frame), FRAMES_OK);
+	assert_true(frames_clear_indexed(s->f, frame, FRAMES_UNINDEX_OWNED));
 }
 
 static void marks__are_kept_apart(void **state)

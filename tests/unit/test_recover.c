@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A volume that is opened again on the same memfds and directory, and one that is looked at from outside. */
+#include <linux/falloc.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -223,6 +224,40 @@ static void reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone(void **
 	drop_file(f, "whole", whole);
 }
 
+static void reopen__what_was_allocated_beyond_the_end_stays(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "f");
+
+	assert_int_equal(volume_fallocate(f->v, ino, FALLOC_FL_KEEP_SIZE, 0, 20 * PAGE_BYTES), 0);
+	fixture_reopen(f);
+	fixture_check(f);
+	assert_figure(f, store_reserved_pages, 20);
+	assert_int_equal(slot_at(f, ino, 19), SLOT_RESERVED);
+}
+
+static void reopen__directories_are_where_the_names_say(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = make(f, ROOT_INO, "a", S_IFDIR | 0755), b = make(f, ROOT_INO, "b", S_IFDIR | 0755);
+	uint64_t dir = make(f, a, "dir", S_IFDIR | 0755), parent;
+	struct stat st;
+
+	assert_int_equal(volume_rename(f->v, a, name_of("dir"), b, name_of("dir"), 0), 0);
+	/* as if it had ended between the names and what follows from them */
+	inode_attr_begin(volume_inode(f->v, dir))->parent = a;
+	inode_attr_end(volume_inode(f->v, dir));
+	inode_attr_begin(volume_inode(f->v, b))->size = 40;
+	inode_attr_end(volume_inode(f->v, b));
+	fixture_reopen(f);
+	fixture_check(f);
+	assert_int_equal(volume_parent(f->v, dir, &parent), 0);
+	assert_int_equal(parent, b);
+	assert_int_equal(volume_getattr(f->v, b, &st), 0);
+	assert_int_equal(st.st_size, 60);
+	assert_int_equal(st.st_nlink, 3);
+}
+
 static void reopen__numbers_do_not_recur(void **state)
 {
 	struct fixture *f = *state;
@@ -340,6 +375,8 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__links_are_what_the_names_say),
 	FIXTURE_TEST(reopen__slots_beyond_the_end_are_dropped),
 	FIXTURE_TEST(reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone),
+	FIXTURE_TEST(reopen__what_was_allocated_beyond_the_end_stays),
+	FIXTURE_TEST(reopen__directories_are_where_the_names_say),
 	FIXTURE_TEST(reopen__numbers_do_not_recur),
 	FIXTURE_TEST(reopen__foreign_memory_is_refused),
 	FIXTURE_TEST(reopen__a_table_of_nonsense_is_refused),

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/scan.h"
 
+#include <dirent.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "core/failpoint.h"
 #include "tests/unit/fixture.h"
 
@@ -83,6 +87,51 @@ static void thread__run_0_stops_it_and_1_lets_it_go_on(void **state)
 	assert_counts(f, 1, 9, 0, 0, 0);
 }
 
+/* How often the scanner's thread has gone to sleep. */
+static long switches(void)
+{
+	char line[256], path[300], name[32];
+	long found = -1;
+	struct dirent *d;
+	DIR *tasks = opendir("/proc/self/task");
+
+	while (found < 0 && (d = readdir(tasks))) {
+		FILE *file;
+
+		snprintf(path, sizeof(path), "/proc/self/task/%.20s/status", d->d_name);
+		file = fopen(path, "re");
+		name[0] = '\0';
+		while (file && fgets(line, sizeof(line), file)) {
+			(void)sscanf(line, "Name: %31s", name);
+			if (!strcmp(name, "ksmfs-scan"))
+				(void)sscanf(line, "voluntary_ctxt_switches: %ld", &found);
+		}
+		if (file)
+			fclose(file);
+	}
+	closedir(tasks);
+	return found;
+}
+
+static void thread__run_0_sleeps_through_any_number_of_writes(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	long before;
+
+	set(f, ATTR_run, 0);
+	start(f);
+	settle(f);
+	rest_ms(20);
+	before = switches();
+	assert_true(before >= 0);
+	for (unsigned n = 0; n < 200; n++) {
+		put_page(f, ino, 0, A + n % 2);
+		rest_ms(1);
+	}
+	assert_true(switches() - before < 20);
+}
+
 static void thread__a_long_sleep_does_not_keep_it_from_ending(void **state)
 {
 	struct fixture *f = *state;
@@ -151,6 +200,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(thread__three_passes_and_then_sleep),
 	FIXTURE_TEST(thread__a_change_wakes_it),
 	FIXTURE_TEST(thread__run_0_stops_it_and_1_lets_it_go_on),
+	FIXTURE_TEST(thread__run_0_sleeps_through_any_number_of_writes),
 	FIXTURE_TEST(thread__a_long_sleep_does_not_keep_it_from_ending),
 	FIXTURE_TEST(pass__files_may_vanish_under_the_cursor),
 	FIXTURE_TEST(pass__its_end_is_told_when_it_has_merged),

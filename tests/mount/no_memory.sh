@@ -1,0 +1,66 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The daemon has run out of memory while pages are written back: nothing is killed and nothing lost; other
+# requests are answered meanwhile, and removing a file lets the writers go on.
+# shellcheck source-path=SCRIPTDIR
+. "${TESTS:?}/lib.sh"
+
+[ "${SCALE:-}" != small ] || skip "a sanitizer's own memory does not fit into the limit"
+group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+[ -n "$group" ] && mkdir "$group/ksmfs-test-$$" 2>/dev/null || skip "there is no memory cgroup (v1) to make"
+group=$group/ksmfs-test-$$
+at_end() {
+	within 10 rmdir "$group"
+}
+echo $((200 << 20)) >"$group/memory.limit_in_bytes"
+
+cat >"$T/limited" <<'SH'
+echo $$ >"$1/cgroup.procs"
+shift
+exec "$@"
+SH
+daemon=$KSMFS
+limited() {
+	sh "$T/limited" "$group" "$daemon" "$@"
+}
+mkdir -p "$M"
+limited -o size=1g "test-$$" "$M" || die "it does not mount in 200 MiB"
+echo "$M" >>"$T/mounts"
+
+python3 - "$M/ballast" 80 <<'PY'
+import sys
+from pages import *
+
+store(sys.argv[1], content("ballast", int(sys.argv[2]) * 256))
+PY
+cat >"$T/mapped.py" <<'PY'
+import mmap, os, sys
+from pages import *
+
+fd = os.open(sys.argv[1], os.O_CREAT | os.O_RDWR)
+os.ftruncate(fd, 128 << 20)
+m = mmap.mmap(fd, 128 << 20)
+for p in range(128 * 256):
+    m[p * PAGE:p * PAGE + PAGE] = page("mapped", p)
+m.flush()
+m.close()
+PY
+python3 "$T/mapped.py" "$M/mapped" &
+ends_with_test
+writer=$!
+waits() {
+	[ "$(timeout 5 cat "$M/.ksmfs/fault/memory_waits")" -gt 0 ]
+}
+within 60 waits || die "a limit of 200 MiB was not met"
+sleep 1
+timeout 5 ls "$M" >/dev/null || die "ls is not answered while memory is waited for"
+timeout 5 cat "$M/.ksmfs/stats" >/dev/null || die "stats is not answered while memory is waited for"
+kill -0 $writer || die "the writer did not wait"
+timeout 5 rm "$M/ballast" || die "rm is not answered while memory is waited for"
+wait $writer || die "the writer failed"
+python3 - "$M/mapped" <<'PY'
+import sys
+from pages import *
+
+same(open(sys.argv[1], "rb").read(), b"".join(page("mapped", p) for p in range(128 * 256)), "what was stored")
+PY
