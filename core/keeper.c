@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/keeper.c - wishes and semaphores.
+/* core/keeper.c - three jobs of one shape: asleep until somebody wishes, then at it until nobody does.
  *
- * A wish is a flag; whoever sets it first posts the semaphore, which needs no lock and so may be done under
- * any.  Frames are taken at once, while their writer digests what it has: on a second CPU that is for nothing.
- * For the rest the keeper lets most of a second pass, so that what is freed and taken again never leaves.
+ * A wish is a flag; whoever sets it first posts the job's semaphore, which needs no lock and so may be done
+ * under any.  Frames are taken at once, while their writer digests what it has: on a second CPU that costs
+ * nothing.  Freed ones are kept for most of a second, so that what is taken again at once never leaves.
  */
 #include "keeper.h"
 
@@ -15,56 +15,25 @@
 #include "failpoint.h"
 #include "lock.h"
 
-enum { DELAY_MS = 700, QUIET_MS = 300, BUSY_MS = 10000, INDEX_SHARE = 20, KEEPER_NICE = 5 };
+enum { RECLAIM_MS = 700, QUIET_MS = 700, BUSY_MS = 10000, INDEX_SHARE = 20, KEEPER_NICE = 5 };
+
+struct job {
+	const char *name;
+	void (*run)(struct keeper *k); /* takes the wish back before it looks */
+	struct keeper *keeper;
+	int nice;
+	bool started;
+	pthread_t thread;
+	sem_t wishes;
+	atomic_bool wished, busy;
+};
 
 struct keeper {
 	struct keeper_jobs jobs;
-	pthread_t thread, refiller;
-	bool started, refiller_started;
-	sem_t wishes, lows;
-	atomic_bool surplus, change, stop, busy;
-	int64_t index_not_before, index_due; /* ms; the thread's own */
+	struct job refill, reclaim, index;
+	atomic_bool stop;
+	int64_t index_not_before, index_due; /* ms; the index thread's own */
 };
-
-int keeper_new(const struct keeper_jobs *jobs, struct keeper **ret)
-{
-	struct keeper *k = mem_alloc(1, sizeof(*k));
-
-	if (!k)
-		return -ENOMEM;
-	k->jobs = *jobs;
-	sem_init(&k->wishes, 0, 0);
-	sem_init(&k->lows, 0, 0);
-	*ret = k;
-	return 0;
-}
-
-static void wish(struct keeper *k, atomic_bool *flag)
-{
-	if (!atomic_exchange(flag, true))
-		sem_post(&k->wishes);
-}
-
-void keeper_low(struct keeper *k)
-{
-	sem_post(&k->lows); /* the frames tell once until they are looked after */
-}
-
-void keeper_surplus(struct keeper *k)
-{
-	wish(k, &k->surplus);
-}
-
-void keeper_change(struct keeper *k)
-{
-	if (!atomic_load_explicit(&k->change, memory_order_relaxed))
-		wish(k, &k->change);
-}
-
-bool keeper_is_idle(struct keeper *k)
-{
-	return !k->surplus && !k->change && !k->busy;
-}
 
 static int64_t now_ms(void)
 {
@@ -83,74 +52,133 @@ static void pass_ms(struct keeper *k, int64_t ms)
 		nanosleep(&step, NULL);
 }
 
+static void refill(struct keeper *k)
+{
+	k->refill.wished = false;
+	while (!k->stop && k->jobs.refill(k->jobs.arg))
+		;
+}
+
+static void reclaim(struct keeper *k)
+{
+	pass_ms(k, RECLAIM_MS);
+	k->reclaim.wished = false;
+	while (!k->stop && k->jobs.reclaim(k->jobs.arg))
+		;
+}
+
 /* What changes now would only be written again, and the CPU is somebody else's: so once it is quiet,
  * or every ten seconds where it never is. */
-static void index_job(struct keeper *k)
+static void index_changes(struct keeper *k)
 {
 	int64_t now = now_ms();
 
-	if (now < k->index_not_before)
-		return;
 	if (!k->index_due)
 		k->index_due = now + BUSY_MS;
-	k->change = false;
-	pass_ms(k, QUIET_MS);
+	k->index.wished = false;
+	pass_ms(k, MAX((int64_t)QUIET_MS, k->index_not_before - now));
 	now = now_ms();
-	if (k->stop || (k->change && now < k->index_due))
+	if (k->stop || (k->index.wished && now < k->index_due))
 		return;
 	k->index_due = 0;
 	k->jobs.index(k->jobs.arg);
 	k->index_not_before = now + (now_ms() - now) * INDEX_SHARE;
 }
 
-static void *keep(void *arg)
+static void job_init(struct job *j, struct keeper *k, const char *name, int nice_value,
+		     void (*run)(struct keeper *k))
 {
-	struct keeper *k = arg;
+	j->keeper = k;
+	j->name = name;
+	j->nice = nice_value;
+	j->run = run;
+	sem_init(&j->wishes, 0, 0);
+}
 
-	pthread_setname_np(pthread_self(), "ksmfs-keeper");
-	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), KEEPER_NICE);
+static void *job_thread(void *arg)
+{
+	struct job *j = arg;
+	struct keeper *k = j->keeper;
+
+	pthread_setname_np(pthread_self(), j->name);
+	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), j->nice);
 	while (!k->stop) {
-		while (sem_wait(&k->wishes) < 0)
+		while (sem_wait(&j->wishes) < 0)
 			;
-		while (!sem_trywait(&k->wishes))
-			; /* several wishes, one look: their flags are set already */
-		k->busy = true;
-		do {
-			pass_ms(k, DELAY_MS);
-			if (!k->stop && atomic_exchange(&k->surplus, false))
-				while (!k->stop && k->jobs.reclaim(k->jobs.arg))
-					;
-			if (!k->stop && k->change)
-				index_job(k);
-		} while (!k->stop && (k->surplus || k->change));
-		k->busy = false;
+		while (!sem_trywait(&j->wishes))
+			; /* several wishes, one look: the flag is set already */
+		j->busy = true;
+		while (!k->stop && j->wished)
+			j->run(k);
+		j->busy = false;
 	}
 	return NULL;
 }
 
-static void *refill(void *arg)
+static int job_start(struct job *j)
 {
-	struct keeper *k = arg;
+	int r = pthread_create(&j->thread, NULL, job_thread, j);
 
-	pthread_setname_np(pthread_self(), "ksmfs-refill");
-	while (!k->stop) {
-		while (sem_wait(&k->lows) < 0)
-			;
-		while (!k->stop && k->jobs.refill(k->jobs.arg))
-			;
-	}
-	return NULL;
+	j->started = !r;
+	return -r;
+}
+
+static void job_fini(struct job *j)
+{
+	sem_post(&j->wishes);
+	if (j->started)
+		pthread_join(j->thread, NULL);
+	sem_destroy(&j->wishes);
+}
+
+static void wish(struct job *j)
+{
+	if (!atomic_load_explicit(&j->wished, memory_order_relaxed) &&
+	    !atomic_exchange(&j->wished, true))
+		sem_post(&j->wishes);
+}
+
+void keeper_low(struct keeper *k)
+{
+	wish(&k->refill);
+}
+
+void keeper_surplus(struct keeper *k)
+{
+	wish(&k->reclaim);
+}
+
+void keeper_change(struct keeper *k)
+{
+	wish(&k->index);
+}
+
+bool keeper_is_idle(struct keeper *k)
+{
+	return !k->reclaim.wished && !k->reclaim.busy && !k->index.wished && !k->index.busy;
+}
+
+int keeper_new(const struct keeper_jobs *jobs, struct keeper **ret)
+{
+	struct keeper *k = mem_alloc(1, sizeof(*k));
+
+	if (!k)
+		return -ENOMEM;
+	k->jobs = *jobs;
+	job_init(&k->refill, k, "ksmfs-refill", 0, refill);
+	job_init(&k->reclaim, k, "ksmfs-reclaim", KEEPER_NICE, reclaim);
+	job_init(&k->index, k, "ksmfs-index", KEEPER_NICE, index_changes);
+	*ret = k;
+	return 0;
 }
 
 int keeper_start(struct keeper *k)
 {
-	int r = pthread_create(&k->thread, NULL, keep, k);
+	int r = job_start(&k->refill);
 
-	k->started = !r;
 	if (!r)
-		r = pthread_create(&k->refiller, NULL, refill, k);
-	k->refiller_started = !r;
-	return -r;
+		r = job_start(&k->reclaim);
+	return r < 0 ? r : job_start(&k->index);
 }
 
 void keeper_free(struct keeper *k)
@@ -158,13 +186,8 @@ void keeper_free(struct keeper *k)
 	if (!k)
 		return;
 	k->stop = true;
-	sem_post(&k->wishes);
-	sem_post(&k->lows);
-	if (k->started)
-		pthread_join(k->thread, NULL);
-	if (k->refiller_started)
-		pthread_join(k->refiller, NULL);
-	sem_destroy(&k->wishes);
-	sem_destroy(&k->lows);
+	job_fini(&k->refill);
+	job_fini(&k->reclaim);
+	job_fini(&k->index);
 	mem_free(k);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/keeper.h - the housekeeper: takes frames ahead of demand, gives freed ones back, writes index.db.
  *
- * Owns     its two threads: one takes frames, as writers wait for those; the other has time.
+ * Owns     a thread for each of the three.
  * Keeps    H1 what was freed beyond the reserve is back with the system within two seconds.
- *          H2 index.db is at most two seconds behind once things are quiet, ten where they never are, for at most
- *             a twentieth of a CPU.
+ *          H2 index.db is at most two seconds behind once things are quiet, ten where they never are; where
+ *             writing it took longer than a tenth of a second, twenty times as long: it gets a twentieth
+ *             of a CPU.
  *          H3 without a reason it does not wake.
  * Threads  keeper_low(), keeper_surplus() and keeper_change() from anywhere, under any lock.
  * Fails    starting a thread: -errno.

@@ -142,7 +142,8 @@ enum volume_write {
 	VOLUME_WRITE_KILL_PRIV = 1 << 1,
 };
 
-/* Bytes written (short when only some fit below the limit) or -errno when none. */
+/* Bytes written (short when only some fit below the limit) or -errno when none.  The caller sees to it that no
+ * truncation of the file runs meanwhile (the kernel holds the inode's lock, and waits for writebacks). */
 ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void *data, size_t len,
 		     unsigned flags) must_check;
 
