@@ -418,6 +418,7 @@ static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
 		publish_in_place(b, f, *slot);
 	else
 		publish_swing(b, f, slot, *slot);
+	pool_count(b->pool, ATTR_store_pages_written, f->todo == DONE);
 	pagelock_drop(&b->pool->pagelocks, b->inode->number, f->index);
 }
 

@@ -20,6 +20,8 @@ void pool_slot_changed(struct pool *p, struct inode *i, uint32_t from, uint32_t 
 	}
 	if (reserved)
 		pool_count(p, ATTR_store_reserved_pages, reserved);
+	if (slots < 0)
+		pool_count(p, ATTR_store_pages_removed, 1);
 	if (slots)
 		atomic_fetch_add_explicit(&i->record->slots, (uint64_t)(int64_t)slots,
 					  memory_order_relaxed);
