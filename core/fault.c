@@ -27,13 +27,13 @@
 
 enum { REWRITES_VOLATILE = 2, STASH = 32, MEMORY_WAIT_NS = 10 * 1000 * 1000 };
 
-enum todo { LOOK, PUBLISH, DONE };
+enum stage { LOOK, PUBLISH, DONE };
 
 struct fault {
 	uint64_t index;
 	const uint8_t *data; /* what is written, `len` bytes `from` the start of the page */
 	uint16_t from, len;
-	uint8_t todo;
+	uint8_t stage;
 	bool in_place;   /* store into the frame that is there, if it is ours alone */
 	bool not_alone;  /* that was tried: it is not */
 	bool must_match; /* the content was made from what was seen */
@@ -76,7 +76,7 @@ static void look_one(struct batch *b, struct fault *f, uint64_t size_pages, bool
 
 	if ((b->flags & FAULT_WRITEBACK) && f->index >= size_pages) {
 		pool_count(b->pool, ATTR_fault_beyond_eof, 1);
-		f->todo = DONE;
+		f->stage = DONE;
 		return;
 	}
 	*ret_missing |= !slot;
@@ -100,7 +100,7 @@ static bool look(struct batch *b)
 	size_pages = pages_of(inode_size(b->inode)); /* a truncation that lowers it later clears later */
 	b->seq = b->inode->seq;
 	for (unsigned n = 0; n < b->count; n++)
-		if (b->fault[n].todo == LOOK)
+		if (b->fault[n].stage == LOOK)
 			look_one(b, &b->fault[n], size_pages, &missing);
 	rwlock_drop_shared(&b->inode->map);
 	return missing;
@@ -137,7 +137,7 @@ static int add_missing_nodes(struct batch *b)
 		struct fault *f = &b->fault[n];
 		int r;
 
-		if (f->todo != LOOK || (f->index & leaf) == done)
+		if (f->stage != LOOK || (f->index & leaf) == done)
 			continue;
 		r = fault_add_nodes(b->pool, b->inode, f->index);
 		if (r < 0)
@@ -155,7 +155,7 @@ static int charge(struct batch *b)
 	for (unsigned n = 0; n < b->count; n++) {
 		struct fault *f = &b->fault[n];
 
-		if (f->todo != LOOK || f->seen != SLOT_HOLE || f->charged)
+		if (f->stage != LOOK || f->seen != SLOT_HOLE || f->charged)
 			continue;
 		if (!pool_charge(b->pool, 1, force)) {
 			b->count = n;
@@ -278,7 +278,7 @@ static int prepare_one(struct batch *b, struct fault *f, unsigned wanted)
 		}
 	}
 	if (!r)
-		f->todo = PUBLISH;
+		f->stage = PUBLISH;
 	return r;
 }
 
@@ -288,7 +288,7 @@ static int prepare(struct batch *b)
 		struct fault *f = &b->fault[n];
 		int r;
 
-		if (f->todo != LOOK)
+		if (f->stage != LOOK)
 			continue;
 		r = prepare_one(b, f, b->count - n);
 		if (r < 0) {
@@ -316,7 +316,7 @@ static void unprepare(struct batch *b, struct fault *f)
 static void look_again(struct batch *b, struct fault *f)
 {
 	unprepare(b, f);
-	f->todo = LOOK;
+	f->stage = LOOK;
 }
 
 static bool own(struct batch *b, uint32_t frame)
@@ -333,12 +333,12 @@ static void publish_in_place(struct batch *b, struct fault *f, uint32_t old)
 	struct frames *frames = b->pool->frames;
 
 	if (old != f->seen) {
-		f->todo = LOOK;
+		f->stage = LOOK;
 		return;
 	}
 	if (!own(b, old)) {
 		f->not_alone = true;
-		f->todo = LOOK;
+		f->stage = LOOK;
 		if (!is_whole(f) && frames_pin(frames, old))
 			f->source = old;
 		return;
@@ -348,7 +348,7 @@ static void publish_in_place(struct batch *b, struct fault *f, uint32_t old)
 	pool_count(b->pool, ATTR_fault_reuses, 1);
 	if (is_whole(f))
 		pool_count(b->pool, ATTR_fault_undigested, b->digest);
-	f->todo = DONE;
+	f->stage = DONE;
 }
 
 static void count_swing(struct batch *b, const struct fault *f, uint32_t old)
@@ -391,7 +391,7 @@ static void publish_swing(struct batch *b, struct fault *f, _Atomic uint32_t *sl
 			content_unref(b->pool->content, old);
 	}
 	unprepare(b, f);
-	f->todo = DONE;
+	f->stage = DONE;
 }
 
 static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
@@ -402,7 +402,7 @@ static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
 	if ((b->flags & FAULT_WRITEBACK) && f->index >= size_pages) {
 		pool_count(b->pool, ATTR_fault_beyond_eof, 1);
 		unprepare(b, f);
-		f->todo = DONE;
+		f->stage = DONE;
 		return;
 	}
 	if (!slot) {
@@ -418,7 +418,7 @@ static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
 		publish_in_place(b, f, *slot);
 	else
 		publish_swing(b, f, slot, *slot);
-	pool_count(b->pool, ATTR_store_pages_written, f->todo == DONE);
+	pool_count(b->pool, ATTR_store_pages_written, f->stage == DONE);
 	pagelock_drop(&b->pool->pagelocks, b->inode->number, f->index);
 }
 
@@ -432,7 +432,7 @@ static void publish(struct batch *b)
 	for (unsigned n = 0; n < b->count; n++) {
 		struct fault *f = &b->fault[n];
 
-		if (f->todo != PUBLISH)
+		if (f->stage != PUBLISH)
 			continue;
 		publish_one(b, f, size_pages);
 		if (f->in_place) { /* a page was copied: let who waits for the lock have it (F3) */
@@ -468,7 +468,7 @@ static void wait_for_page(struct batch *b)
 	}
 	pool_count(b->pool, ATTR_fault_retries_restarted, 1);
 	for (unsigned n = 0; n < b->count; n++)
-		if (b->fault[n].todo == PUBLISH)
+		if (b->fault[n].stage == PUBLISH)
 			look_again(b, &b->fault[n]);
 }
 
@@ -491,7 +491,7 @@ static void wait_for_memory(struct batch *b)
 static bool unfinished(const struct batch *b)
 {
 	for (unsigned n = 0; n < b->count; n++)
-		if (b->fault[n].todo != DONE)
+		if (b->fault[n].stage != DONE)
 			return true;
 	return false;
 }
