@@ -61,18 +61,11 @@ static const char shared_setup[] = "PRAGMA auto_vacuum=FULL;"
 				   "PRAGMA wal_autocheckpoint=500;"
 				   "PRAGMA journal_size_limit=4194304;";
 
-static const char reader_setup[] = "PRAGMA locking_mode=EXCLUSIVE;"
-				   "PRAGMA query_only=ON;"
-				   "PRAGMA temp_store=MEMORY;"
-				   "PRAGMA mmap_size=0;";
-
 static const struct {
 	const char *vfs, *setup;
-	int flags;
 } modes[] = {
-    [CATALOG_OWNER] = {"unix-none", owner_setup, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE},
-    [CATALOG_SHARED] = {"unix", shared_setup, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE},
-    [CATALOG_READER] = {"unix-none", reader_setup, SQLITE_OPEN_READONLY},
+    [CATALOG_OWNER] = {"unix-none", owner_setup},
+    [CATALOG_SHARED] = {"unix", shared_setup},
 };
 
 /* --- errors ----------------------------------------------------------------------------------- */
@@ -175,8 +168,7 @@ static int create_tables(struct catalog *c, const struct catalog_schema *schema)
 	return catalog_commit(c);
 }
 
-static int adopt_schema(struct catalog *c, enum catalog_mode mode,
-			const struct catalog_schema *schema)
+static int adopt_schema(struct catalog *c, const struct catalog_schema *schema)
 {
 	int r, format, tables;
 
@@ -188,13 +180,13 @@ static int adopt_schema(struct catalog *c, enum catalog_mode mode,
 	r = ask_number(c, "SELECT count(*) FROM sqlite_schema", &tables);
 	if (r < 0)
 		return r;
-	if (format != 0 || tables != 0 || mode == CATALOG_READER)
+	if (format != 0 || tables != 0)
 		return -EUCLEAN;
 	return create_tables(c, schema);
 }
 
 /* Nothing that somebody wrote into the file may make us run code of his: no triggers, no views, no
- * functions from the schema.  A reader must leave the log alone when it goes. */
+ * functions from the schema. */
 static int configure(struct catalog *c, enum catalog_mode mode)
 {
 	sqlite3_extended_result_codes(c->db, 1);
@@ -202,7 +194,6 @@ static int configure(struct catalog *c, enum catalog_mode mode)
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-	sqlite3_db_config(c->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, mode == CATALOG_READER, NULL);
 	return catalog_exec(c, modes[mode].setup);
 }
 
@@ -218,19 +209,19 @@ int catalog_open(const char *path, enum catalog_mode mode, const struct catalog_
 	r = refused(c, "open");
 	if (r < 0)
 		return r;
-	r = sqlite3_open_v2(path, &c->db, modes[mode].flags | SQLITE_OPEN_NOMUTEX, modes[mode].vfs);
+	r = sqlite3_open_v2(path, &c->db,
+			    SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			    modes[mode].vfs);
 	if (r != SQLITE_OK)
 		return failed(c, r, path);
 	r = configure(c, mode);
 	if (r < 0)
 		return r;
-	if (mode != CATALOG_READER) {
-		r = enter_wal(c);
-		if (r < 0)
-			return r;
-	}
+	r = enter_wal(c);
+	if (r < 0)
+		return r;
 	if (schema) {
-		r = adopt_schema(c, mode, schema);
+		r = adopt_schema(c, schema);
 		if (r < 0)
 			return r;
 	}
@@ -357,11 +348,6 @@ void catalog_rollback(struct catalog *c)
 {
 	if (c->db && !sqlite3_get_autocommit(c->db))
 		(void)sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
-}
-
-int catalog_changes(struct catalog *c)
-{
-	return sqlite3_changes(c->db);
 }
 
 /* --- the log ---------------------------------------------------------------------------------- */

@@ -23,10 +23,6 @@ enum catalog_mode {
 	CATALOG_OWNER, /* nobody else opens it: locking_mode=EXCLUSIVE, no file locks (unix-none) */
 	CATALOG_SHARED, /* people read it meanwhile: ordinary locks, busy at once instead of waiting
 			 */
-	/* A look from outside, at either kind: takes no lock, changes no byte, and never puts the
-	 * log into the database.  It sees what was committed when it opened; what it reads is sound
-	 * as long as nobody writes. */
-	CATALOG_READER,
 };
 
 /* What a database of ours looks like.  `format` (> 0) is written to PRAGMA user_version. */
@@ -61,9 +57,6 @@ int catalog_commit(struct catalog *c) must_check; /* on failure: rolled back */
 void catalog_rollback(struct catalog *c);	  /* outside of a transaction: nothing */
 
 int catalog_exec(struct catalog *c, const char *sql) must_check;
-
-/* Rows changed by the last statement. */
-int catalog_changes(struct catalog *c);
 
 /* Put the log into the database and cut it to nothing.  -EBUSY when readers are in the way. */
 int catalog_checkpoint(struct catalog *c) must_check;

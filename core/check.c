@@ -23,7 +23,6 @@ struct walk {
 	void *arg;
 	int violations;
 	uint32_t *refs; /* by frame: slots, or 1 for a node */
-	bool *node;
 	uint32_t frames;
 	uint32_t *names, *dirs; /* by record: names of it, and directories in it */
 	uint64_t records;
@@ -57,7 +56,6 @@ static int visit_node(void *arg, uint32_t node)
 	if (!frames_look(w->v->pool.frames, node).table || w->refs[node])
 		violation(w, "inode %u: frame %u is not its page table's alone", w->inode->number, node);
 	w->refs[node]++;
-	w->node[node] = true;
 	return 0;
 }
 
@@ -243,16 +241,14 @@ static bool walk_init(struct walk *w)
 	w->frames = frames_end(w->v->pool.frames);
 	w->records = itable_header(w->v->pool.itable)->records;
 	w->refs = mem_alloc(w->frames, sizeof(*w->refs));
-	w->node = mem_alloc(w->frames, sizeof(*w->node));
 	w->names = mem_alloc(w->records, sizeof(*w->names));
 	w->dirs = mem_alloc(w->records, sizeof(*w->dirs));
-	return w->refs && w->node && w->names && w->dirs;
+	return w->refs && w->names && w->dirs;
 }
 
 static void walk_fini(struct walk *w)
 {
 	mem_free(w->refs);
-	mem_free(w->node);
 	mem_free(w->names);
 	mem_free(w->dirs);
 }

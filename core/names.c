@@ -560,38 +560,6 @@ int names_walk(struct names *n, names_visit *visit, void *arg)
 	return 0;
 }
 
-struct search {
-	uint64_t ino;
-	uint32_t dir_record;
-	struct names_entry found;
-};
-
-static int visit_found(void *arg, uint32_t dir_record, const struct names_entry *e)
-{
-	struct search *s = arg;
-
-	if (e->ino != s->ino)
-		return 0;
-	s->dir_record = dir_record;
-	s->found = *e;
-	return 1;
-}
-
-int names_find(struct names *n, uint64_t ino, uint64_t *ret_dir, struct names_entry *ret)
-{
-	struct search s = {.ino = ino};
-	int r;
-
-	r = names_walk(n, visit_found, &s);
-	if (r < 0)
-		return r;
-	if (!r)
-		return NAMES_ABSENT;
-	*ret_dir = s.dir_record;
-	*ret = s.found;
-	return NAMES_OK;
-}
-
 uint64_t names_bytes(struct names *n)
 {
 	return catalog_bytes(n->catalog); /* needs no lock: it only looks at the files' sizes */

@@ -78,12 +78,6 @@ struct names_entry {
 int names_list(struct names *n, uint64_t dir, uint64_t offset, struct names_entry *ret,
 	       unsigned max, unsigned *ret_count) must_check;
 
-/* One name of `ino`, of any directory (for people: the first found), and the record number of that
- * directory; NAMES_ABSENT if it has none.  A scan of the whole table: never on the way of a
- * request, and whoever wants the names of many inodes walks once. */
-int names_find(struct names *n, uint64_t ino, uint64_t *ret_dir,
-	       struct names_entry *ret) must_check;
-
 /* Every entry, in the order of directory records and offsets, until `visit` returns other than 0,
  * which is then the result.  `visit` is called without a lock: it may call names_*; entries that
  * come and go meanwhile may be seen or not. */

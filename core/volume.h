@@ -119,8 +119,6 @@ int volume_statfs(struct volume *v, struct statvfs *ret) must_check;
 int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache) must_check;
 void volume_file_release(struct volume *v, uint64_t ino, int flags);
 
-enum { READ_COPY_BYTES = 64 * 1024 };
-
 /* Bytes of a file, ready to be sent: `iov` refers to pinned frames, to zeroes, and is valid until
  * volume_read_done().  Every page referred to has been touched and is in memory. */
 struct volume_read {

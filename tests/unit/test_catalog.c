@@ -75,7 +75,6 @@ static void open__what_was_committed_is_there_again(void **state)
 	struct catalog *c = open_as(state, CATALOG_OWNER);
 
 	assert_int_equal(insert(c, 1, 10), 0);
-	assert_int_equal(catalog_changes(c), 1);
 	catalog_close(c);
 	c = open_as(state, CATALOG_OWNER);
 	assert_int_equal(rows(c), 1);
@@ -160,31 +159,6 @@ static void open__says_why_a_file_cannot_be_opened(void **state)
 
 	assert_int_equal(catalog_open(path_in(state, "absent/t.db"), CATALOG_OWNER, &schema, &c),
 			 -ENOENT);
-	assert_int_equal(catalog_open(path_in(state, "t.db"), CATALOG_READER, &schema, &c),
-			 -ENOENT);
-}
-
-static void reader__sees_what_is_committed_and_changes_nothing(void **state)
-{
-	struct catalog *c = open_as(state, CATALOG_OWNER), *reader;
-	uint64_t bytes;
-
-	for (int i = 1; i <= 100; i++)
-		assert_int_equal(insert(c, i, 100), 0);
-	bytes = catalog_bytes(c);
-	reader = open_as(state, CATALOG_READER);
-	assert_int_equal(rows(reader), 100);
-	assert_true(insert(reader, 1000, 1) < 0);
-	catalog_close(reader);
-	assert_int_equal(access(path_in(state, "t.db-wal"), F_OK), 0);
-	assert_int_equal(access(path_in(state, "t.db-shm"), F_OK), -1);
-	assert_int_equal(catalog_bytes(c), bytes);
-	assert_int_equal(insert(c, 101, 1), 0);
-	assert_int_equal(rows(c), 101);
-	catalog_close(c);
-	c = open_as(state, CATALOG_OWNER);
-	assert_int_equal(rows(c), 101);
-	catalog_close(c);
 }
 
 static void begin__is_busy_at_once_when_somebody_writes(void **state)
@@ -365,7 +339,6 @@ int main(void)
 	    TEST(open__a_file_that_is_no_database_is_refused),
 	    TEST(open__says_why_a_file_cannot_be_opened),
 	    TEST(open__failing_at_any_call_can_be_tried_again),
-	    TEST(reader__sees_what_is_committed_and_changes_nothing),
 	    TEST(begin__is_busy_at_once_when_somebody_writes),
 	    TEST(step__an_error_ends_the_transaction),
 	    TEST(step__a_full_database_is_enospc_and_goes_on_when_there_is_room),

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A direct write submitted before a truncation never comes after it: the file is as long as the truncation
 # said, and what lies behind reads as zeroes when it is made longer again.
-# shellcheck source-path=SCRIPTDIR
+# shellcheck source-path=SCRIPTDIR/../mount
 . "${TESTS:?}/lib.sh"
 
 mount_ksmfs
