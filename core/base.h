@@ -63,6 +63,18 @@ int fold_result(int r, const char *file, int line) must_check;
 enum { THREAD_SLOTS = 32 };
 unsigned thread_slot(void);
 
+/* Whoever waits for a call that may take long can change his mind: asked between batches, on the thread of
+ * the call.  NULL: he never does. */
+struct interrupt {
+	bool (*pending)(void *arg);
+	void *arg;
+};
+
+static inline bool interrupted(const struct interrupt *i)
+{
+	return i && i->pending(i->arg);
+}
+
 static inline uint64_t pages_of(uint64_t bytes)
 {
 	return (bytes >> PAGE_SHIFT) + ((bytes & (PAGE_BYTES - 1)) != 0);

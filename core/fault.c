@@ -20,12 +20,10 @@
 #include "fault.h"
 
 #include <string.h>
-#include <time.h>
 
-#include "log.h"
 #include "range.h"
 
-enum { REWRITES_VOLATILE = 2, STASH = 32, MEMORY_WAIT_NS = 10 * 1000 * 1000 };
+enum { REWRITES_VOLATILE = 2, STASH = 32 };
 
 enum stage { LOOK, PUBLISH, DONE };
 
@@ -51,7 +49,6 @@ struct batch {
 	unsigned count; /* shrinks when the limit or memory cuts the write short */
 	bool digest;    /* merging on write is on */
 	bool again;     /* not the first round: holes are charged beyond the limit */
-	bool waited_for_memory;
 	uint32_t seq;
 	struct fault *busy; /* whose page lock was taken */
 	unsigned stashed, stash_end; /* what is left of it, and where it ends */
@@ -291,9 +288,7 @@ static int prepare(struct batch *b)
 		if (f->stage != LOOK)
 			continue;
 		r = prepare_one(b, f, b->count - n);
-		if (r < 0) {
-			if (b->flags & FAULT_WRITEBACK)
-				return r; /* waits for memory; what is prepared stays so */
+		if (r < 0) { /* who called comes back with the rest, or fails */
 			b->count = n;
 			return n ? 0 : r;
 		}
@@ -472,22 +467,6 @@ static void wait_for_page(struct batch *b)
 			look_again(b, &b->fault[n]);
 }
 
-static void wait_for_memory(struct batch *b)
-{
-	const struct timespec t = { .tv_nsec = MEMORY_WAIT_NS };
-
-	forfeit_all(b, NULL);
-	if (!b->waited_for_memory) {
-		pool_count(b->pool, ATTR_fault_memory_waits, 1);
-		log_warning("no memory for pages written back: writers to mappings wait; remove files, or give "
-			    "the daemon more memory");
-	}
-	b->waited_for_memory = true;
-	pool_step_out(b->pool);
-	nanosleep(&t, NULL);
-	pool_step_in(b->pool);
-}
-
 static bool unfinished(const struct batch *b)
 {
 	for (unsigned n = 0; n < b->count; n++)
@@ -505,13 +484,11 @@ static int run(struct batch *b)
 			r = charge(b);
 		if (!r)
 			r = prepare(b);
-		if (r < 0 && !(b->flags & FAULT_WRITEBACK))
+		if (r < 0)
 			return r;
 		publish(b);
 		if (b->busy)
 			wait_for_page(b);
-		else if (r < 0)
-			wait_for_memory(b);
 		b->again = true;
 	} while (unfinished(b));
 	return 0;
@@ -566,7 +543,7 @@ int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *da
 	b.inode = i;
 	b.flags = flags;
 	b.digest = pool_setting(p, ATTR_run) == 1 && pool_setting(p, ATTR_merge_on_write);
-	b.again = b.waited_for_memory = false;
+	b.again = false;
 	b.stashed = b.padded = 0;
 	all = b.count = split_into_pages(&b, offset, data, len);
 	r = run(&b);

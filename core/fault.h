@@ -8,14 +8,15 @@
  *             the one page written in place.
  *          F4 a split goes towards the writer, away from whoever looks at the old frame.
  * Threads  called inside the gate with no lock; leaves the gate while it waits.
- * Fails    -ENOSPC: the size of the mount, or memory, has run out.
+ * Fails    -ENOSPC: the size of the mount, or memory, has run out.  For a writeback it is only memory: what was
+ *          written is told, and who called comes back with the rest.
  */
 #pragma once
 
 #include "pool.h"
 
 enum fault_flag {
-	FAULT_WRITEBACK = 1 << 0, /* never refused for the limit, never extends, waits for memory */
+	FAULT_WRITEBACK = 1 << 0, /* never refused for the limit, never extends */
 	FAULT_URGENT = 1 << 1,    /* may use the reserve of frames (truncation) */
 };
 

@@ -76,6 +76,9 @@ struct frames {
 	void (*on_low)(void *arg);
 	void *on_low_arg;
 	atomic_bool low_told;
+	void (*on_room)(void *arg);
+	void *on_room_arg;
+	atomic_bool awaited;
 };
 
 /* The counter a frame's slots are in, and how many there are: S3. */
@@ -328,6 +331,8 @@ static void release(struct frames *f, uint32_t frame)
 	lock_drop(&f->lock);
 	if (surplus && f->on_surplus && !atomic_exchange(&f->surplus_told, true))
 		f->on_surplus(f->on_surplus_arg);
+	if (f->awaited && f->on_room && atomic_exchange(&f->awaited, false))
+		f->on_room(f->on_room_arg);
 }
 
 void frames_put_table(struct frames *f, uint32_t frame)
@@ -380,6 +385,17 @@ void frames_on_surplus(struct frames *f, void (*call)(void *arg), void *arg)
 {
 	f->on_surplus_arg = arg;
 	f->on_surplus = call;
+}
+
+void frames_await(struct frames *f)
+{
+	f->awaited = true;
+}
+
+void frames_on_room(struct frames *f, void (*call)(void *arg), void *arg)
+{
+	f->on_room_arg = arg;
+	f->on_room = call;
 }
 
 /* --- counts and flags ------------------------------------------------------------------------- */

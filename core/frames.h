@@ -88,6 +88,10 @@ bool frames_reclaim(struct frames *f);
 /* Called without locks when enough was freed that frames_reclaim() has something to do. */
 void frames_on_surplus(struct frames *f, void (*call)(void *arg), void *arg);
 
+/* Somebody found none: `call` is told once, under locks, when one is freed. */
+void frames_await(struct frames *f);
+void frames_on_room(struct frames *f, void (*call)(void *arg), void *arg);
+
 /* Take memory from the system ahead of demand, so that a writer finds it there; a part of it.  True if there
  * is more to do. */
 bool frames_refill_ahead(struct frames *f);

@@ -313,7 +313,7 @@ void volume_stats(struct volume *v, int64_t ret[ATTRS])
 	gate_open(&v->gate);
 }
 
-int volume_set(struct volume *v, enum attr attr, uint64_t value)
+int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct interrupt *interrupt)
 {
 	const struct attr_row *row = &attr_rows[attr];
 
@@ -324,6 +324,20 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value)
 	gate_open(&v->gate);
 	scan_kick(v->scan);
 	return 0;
+}
+
+void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg)
+{
+	frames_on_room(v->pool.frames, call, arg);
+}
+
+void volume_count_parked(struct volume *v, int n)
+{
+	gate_enter(&v->gate);
+	pool_count(&v->pool, ATTR_fault_parked, n);
+	if (n > 0)
+		pool_count(&v->pool, ATTR_fault_memory_waits, n);
+	gate_leave(&v->gate);
 }
 
 int volume_check(struct volume *v, check_report *report, void *arg)

@@ -35,6 +35,7 @@ struct volume_config {
 	uid_t uid;
 	gid_t gid;
 	bool merge_on_write; /* what the setting starts with */
+	bool merge_optin;    /* what nobody has advised otherwise is left out of merging */
 	bool copy; /* look at a file system in use: everything happens in a private copy of the memfds, and
 		    * `dir` holds a copy of names.db; index.db is left alone */
 };
@@ -141,20 +142,69 @@ enum volume_write {
 };
 
 /* Bytes written (short when only some fit below the limit) or -errno when none.  The caller sees to it that no
- * truncation of the file runs meanwhile (the kernel holds the inode's lock, and waits for writebacks). */
+ * truncation of the file runs meanwhile (the kernel holds the inode's lock, and waits for writebacks).
+ * A writeback may not fail: short, or -EAGAIN when nothing was written, says that there is no frame for the
+ * rest now.  Keep the rest and come back with it when volume_on_room() calls, and now and then without: memory of the
+ * system comes back without a word. */
 ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void *data, size_t len,
 		     unsigned flags) must_check;
+
+/* `call` is told, from any thread and under locks, that frames were freed after a writeback had found none. */
+void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg);
+/* A writeback is kept until there is room (1), or no more (-1): for the figures. */
+void volume_count_parked(struct volume *v, int n);
 
 /* mode: 0, or FALLOC_FL_KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE as fallocate(2); others -EOPNOTSUPP. */
 int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, uint64_t len) must_check;
 /* whence: SEEK_DATA or SEEK_HOLE. */
 int volume_seek(struct volume *v, uint64_t ino, uint64_t offset, int whence, uint64_t *ret) must_check;
 
+/* --- advice ------------------------------------------------------------------------------------- */
+
+/* What may be done with a file's pages: as madvise(MADV_MERGEABLE), and one thing more. */
+enum volume_advice {
+	VOLUME_UNMERGEABLE, /* merge nothing; what was merged is split */
+	VOLUME_MERGEABLE,
+	VOLUME_KEEP,        /* merge nothing more; what is merged stays */
+};
+
+/* Of a file: holds for all of it, at once; what was said of ranges is forgotten.  Of a directory: for what is created in it
+ * from now on.  -ENOMEM, -EINTR: the file is out of merging, but not all of it has been split: say it again. */
+int volume_advise(struct volume *v, uint64_t ino, enum volume_advice advice, const struct interrupt *interrupt)
+	must_check;
+int volume_advice(struct volume *v, uint64_t ino, enum volume_advice *ret) must_check;
+
+/* Of a range of a file, which goes before what holds for all of it; never VOLUME_KEEP.  It is known whatever `run` says, and
+ * forgotten by truncation.  -EINVAL: not whole pages.  -ENOMEM as madvise(2): some of the range is beyond the end (the rest was
+ * done), too many ranges, or no memory to split with; -EINTR as above.  -EISDIR. */
+int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, enum volume_advice advice,
+			const struct interrupt *interrupt) must_check;
+
+/* What merging does for a file, or for all files below a directory (each once, however many links). */
+struct volume_pages {
+	uint64_t slots;     /* that hold data: the sum of the five below */
+	uint64_t merged;    /* on a frame that others refer to as well */
+	uint64_t unshared;  /* alone on a frame of the content index */
+	uint64_t zero;
+	uint64_t changing;  /* pages_volatile */
+	uint64_t untracked;
+	uint64_t left_out;  /* pages up to the end (of the range asked for) that may not be merged, holes included */
+	uint64_t saved_bytes;        /* what these slots would take without merging, less what they take */
+	uint64_t proportional_bytes; /* each frame's bytes divided by those who refer to it */
+	int64_t profit_bytes;        /* saved_bytes less what the daemon spends to know it */
+};
+
+/* Of [offset, offset + len), whole pages (-EINVAL); of a directory both must be 0 and UINT64_MAX. */
+int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, struct volume_pages *ret) must_check;
+
 /* --- controls and figures ----------------------------------------------------------------------- */
 
 /* One consistent snapshot of every row of attrs.def, by enum attr. */
 void volume_stats(struct volume *v, int64_t ret[ATTRS]);
-int volume_set(struct volume *v, enum attr attr, uint64_t value) must_check;
+/* The errors are those of KSM's file of that name (settings.h); a refused value changes nothing.  `run` = 2 splits all that is
+ * merged before it returns: -ENOMEM, -EINTR: what was split stays split, and `run` is 0 then (or what somebody else has
+ * set it to meanwhile, which ends this call). */
+int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct interrupt *interrupt) must_check;
 const char *volume_dir(const struct volume *v);
 
 /* Everything stands still and every invariant is looked at.  Number of violations, each told to

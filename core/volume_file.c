@@ -299,8 +299,13 @@ static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, 
 	}
 	if (done)
 		written(i, offset + done, flags);
-	if (done < len && !(flags & VOLUME_WRITEBACK))
-		drop_unfinished(v, i, offset + len);
+	if (done == len)
+		return (ssize_t)done;
+	if (flags & VOLUME_WRITEBACK) {
+		frames_await(v->pool.frames);
+		return done ? (ssize_t)done : -EAGAIN;
+	}
+	drop_unfinished(v, i, offset + len);
 	return done ? (ssize_t)done : r;
 }
 
@@ -332,7 +337,7 @@ ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void
 	gate_enter(&v->gate);
 	n = write_inside(v, i, offset, data, len, flags);
 	gate_leave(&v->gate);
-	return n >= 0 && (flags & VOLUME_WRITEBACK) ? (ssize_t)asked : n;
+	return (flags & VOLUME_WRITEBACK) && n == (ssize_t)len ? (ssize_t)asked : n;
 }
 
 /* --- allocation ------------------------------------------------------------------------------- */

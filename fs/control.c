@@ -443,6 +443,6 @@ ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offse
 		return -EINVAL; /* a value comes whole */
 	r = attr_parse(node->attr, text, len, &value);
 	if (r == 0)
-		r = volume_set(c->volume, node->attr, value);
+		r = volume_set(c->volume, node->attr, value, NULL);
 	return r < 0 ? r : (ssize_t)len;
 }

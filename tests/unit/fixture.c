@@ -227,7 +227,7 @@ struct frame_info frame_at(struct fixture *f, uint64_t ino, uint64_t index)
 
 void set(struct fixture *f, enum attr attr, uint64_t value)
 {
-	assert_int_equal(volume_set(f->v, attr, value), 0);
+	assert_int_equal(volume_set(f->v, attr, value, NULL), 0);
 }
 
 void scan(struct fixture *f, unsigned passes)

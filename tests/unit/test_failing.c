@@ -401,7 +401,7 @@ static bool fails_well(struct fixture *f, const struct operation *o, enum failpo
 	describe(f, &now);
 	if (r < 0) {
 		assert_true(met);
-		assert_true(r == -ENOMEM || r == -ENOSPC || r == -EIO);
+		assert_true(r == -ENOMEM || r == -ENOSPC || r == -EIO || r == -EAGAIN);
 		if (strcmp(now.bytes, before.bytes))
 			fail_msg("%s, kind %d, %u: %s\nbefore\n%safter\n%s", o->name, kind, nth,
 				 strerror(-r), before.bytes, now.bytes);

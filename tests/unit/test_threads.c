@@ -163,7 +163,7 @@ static void step(struct worker *w)
 	case 5:
 		if (!draw(w, 8))
 			expect(w, !volume_set(w->f->v, draw(w, 2) ? ATTR_run : ATTR_merge_on_write,
-					      draw(w, 2)));
+					      draw(w, 2), NULL));
 		break;
 	case 6:
 	case 7:

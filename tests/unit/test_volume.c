@@ -62,11 +62,11 @@ static void set__only_settings_within_their_range(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(volume_set(f->v, ATTR_pages_to_scan, 5), 0);
+	assert_int_equal(volume_set(f->v, ATTR_pages_to_scan, 5, NULL), 0);
 	assert_figure(f, pages_to_scan, 5);
-	assert_int_equal(volume_set(f->v, ATTR_run, 99), -EINVAL);
-	assert_int_equal(volume_set(f->v, ATTR_sleep_millisecs, UINT64_C(1) << 40), -EINVAL);
-	assert_int_equal(volume_set(f->v, ATTR_pages_shared, 1), -EINVAL);
+	assert_int_equal(volume_set(f->v, ATTR_run, 99, NULL), -EINVAL);
+	assert_int_equal(volume_set(f->v, ATTR_sleep_millisecs, UINT64_C(1) << 40, NULL), -EINVAL);
+	assert_int_equal(volume_set(f->v, ATTR_pages_shared, 1, NULL), -EINVAL);
 	assert_figure(f, run, 1);
 	assert_figure(f, pages_shared, 0);
 }
