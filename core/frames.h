@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/frames.h - frames: places for a page, counted by the slots that refer to them.
  *
- * Owns     every frame of the frame memfd, its word (counts and flags) and its tag.
+ * Owns     every frame of the frame memfd, its word (counts and flags), its tag and its history.
  * Keeps    S1 a frame is written in place only by whoever frames_own() said yes to, under the page lock
  *             of its one slot: one reference, no pin, not in the content index.
  *          S2 a frame is free exactly when nobody refers to it, pins it, or finds it in the index.
@@ -30,6 +30,7 @@ struct frame_info {
 	uint16_t domain;
 	bool indexed;      /* in the content index */
 	bool dirty;        /* stored into since the scanner last looked */
+	bool untracked;    /* left out of merging, or not looked at since all was unmerged */
 	bool table;        /* holds a node of a page table */
 	bool free;
 	unsigned rewrites; /* whole-page writes since it was last found quiet, up to REWRITES_MAX */
@@ -62,7 +63,16 @@ struct frame_info frames_look(const struct frames *f, uint32_t frame);
 /* For those who know that it cannot go away meanwhile: it is in a slot whose page lock or exclusive map
  * lock they hold, in the index under its shard's lock, or pinned already.  False: too many. */
 bool frames_pin(struct frames *f, uint32_t frame);
-bool frames_ref(struct frames *f, uint32_t frame);
+bool frames_ref(struct frames *f, uint32_t frame); /* or the limits below say no */
+
+/* At most `sharers_max` slots refer to one frame, and at most `shared_max` frames have two or more; 0: as many as can be
+ * counted.  With the gate closed. */
+void frames_limit(struct frames *f, uint32_t sharers_max, uint64_t shared_max);
+bool frames_is_full(const struct frames *f, uint32_t frame);
+
+/* Is there memory for `n` frames more, and after that as much as ordinary writers want to find left?  For what could
+ * as well not be done. */
+bool frames_spare(struct frames *f, unsigned n);
 
 /* Take back. FRAMES_IDLE: the last is gone, but the index still finds it; content_unpin() and content_unref()
  * see to that. */
@@ -76,6 +86,12 @@ bool frames_own(const struct frames *f, uint32_t frame);
 void frames_mark_dirty(struct frames *f, uint32_t frame);
 bool frames_clear_dirty(struct frames *f, uint32_t frame); /* was it? */
 void frames_set_rewrites(struct frames *f, uint32_t frame, unsigned rewrites);
+/* Only means anything while it has one slot and is not indexed; entering the index ends it. */
+void frames_set_untracked(struct frames *f, uint32_t frame, bool untracked);
+
+/* A byte that the scanner remembers about a frame outside the index; 0 when it is taken. */
+uint8_t frames_history(const struct frames *f, uint32_t frame);
+void frames_set_history(struct frames *f, uint32_t frame, uint8_t history);
 
 /* For content.c, under the shard's lock: set or clear `indexed`.  Clearing succeeds only when
  * it is idle, or has one reference and no pin; a frame cleared when idle has become free. */

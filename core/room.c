@@ -121,6 +121,16 @@ int room_take(struct room *r, uint64_t bytes)
 	return result;
 }
 
+bool room_spare(struct room *r, uint64_t bytes)
+{
+	uint64_t left;
+
+	lock_take(&r->lock);
+	left = look(r);
+	lock_drop(&r->lock);
+	return left >= bytes + ROOM_SPARE_BYTES;
+}
+
 static void level_add(struct room *r, const char *dir, const struct hierarchy *kind)
 {
 	struct level *l = &r->level[r->levels];

@@ -14,7 +14,10 @@
 
 #include "base.h"
 
-enum { ROOM_RESERVE_BYTES = 32 << 20 };
+enum {
+	ROOM_RESERVE_BYTES = 32 << 20,
+	ROOM_SPARE_BYTES = 8 << 20, /* above that: what the optional leaves to the others */
+};
 
 struct room;
 
@@ -23,3 +26,6 @@ void room_free(struct room *r);
 
 /* May this many bytes be taken now? */
 int room_take(struct room *r, uint64_t bytes) must_check;
+
+/* Would this many bytes leave others with more than they need?  Takes nothing. */
+bool room_spare(struct room *r, uint64_t bytes);

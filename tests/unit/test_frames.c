@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -21,7 +20,6 @@ struct store {
 	struct room *room;
 	struct frames *f;
 	int fd;
-	unsigned surplus;
 };
 
 static int setup(void **state)
@@ -168,94 +166,6 @@ static void pin__more_than_can_be_counted_are_refused(void **state)
 	assert_true(frames_look(s->f, frame).free);
 }
 
-static void table__a_node_is_zeroed_and_no_page(void **state)
-{
-	struct store *s = *state;
-	uint32_t frame = take_one(s), node[4];
-
-	memset(frames_data(s->f, frame), 'x', PAGE_BYTES);
-	assert_int_equal(frames_unpin(s->f, frame), FRAMES_OK);
-	assert_int_equal(frames_take_table(s->f, 4, node), FRAMES_OK);
-	assert_int_equal(frames_tables(s->f), 4);
-	for (unsigned n = 0; n < 4; n++) {
-		assert_true(frames_look(s->f, node[n]).table);
-		for (unsigned k = 0; k < PAGE_BYTES; k++)
-			assert_int_equal(((uint8_t *)frames_data(s->f, node[n]))[k], 0);
-		frames_put_table(s->f, node[n]);
-	}
-	assert_int_equal(sum(s, ATTR_store_data_pages), 0);
-	assert_int_equal(frames_used(s->f), 0);
-}
-
-static void take__until_it_is_full(void **state)
-{
-	static uint32_t frame[CAPACITY];
-	struct store *s = *state;
-	unsigned n = 0;
-
-	while (frames_take(s->f, 0, 1, FRAMES_ORDINARY, &frame[n]) == FRAMES_OK)
-		n++;
-	assert_true(n > CAPACITY / 2 && n < CAPACITY - FRAMES_FIRST); /* a reserve is left */
-	while (frames_take(s->f, 0, 1, FRAMES_URGENT, &frame[n]) == FRAMES_OK)
-		n++;
-	assert_int_equal(n, CAPACITY - FRAMES_FIRST);
-	assert_int_equal(frames_take_table(s->f, 1, &frame[n]), FRAMES_FULL);
-	assert_int_equal(frames_unpin(s->f, frame[--n]), FRAMES_OK);
-	assert_int_equal(frames_take(s->f, 0, 2, FRAMES_URGENT, &frame[n]), FRAMES_FULL); /* all or none */
-	assert_int_equal(frames_take(s->f, 0, 1, FRAMES_URGENT, &frame[n]), FRAMES_OK);
-}
-
-static void take__fails_without_memory(void **state)
-{
-	struct store *s = *state;
-	uint32_t frame;
-
-	for (unsigned nth = 1; nth <= 3; nth++) {
-		failpoint_arm(FAIL_ALLOC, nth);
-		assert_int_equal(frames_take(s->f, 0, 1, FRAMES_ORDINARY, &frame), FRAMES_FULL);
-		failpoint_arm(FAIL_ALLOC, 0);
-		assert_int_equal(frames_used(s->f), 0);
-	}
-	(void)take_one(s);
-}
-
-static void on_surplus(void *arg)
-{
-	((struct store *)arg)->surplus++;
-}
-
-static uint64_t memory_pages(struct store *s)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(s->fd, &st), 0);
-	return (uint64_t)st.st_blocks * 512 / PAGE_BYTES;
-}
-
-static void reclaim__what_was_freed_goes_back(void **state)
-{
-	static uint32_t frame[6000];
-	struct store *s = *state;
-
-	frames_on_surplus(s->f, on_surplus, s);
-	for (unsigned n = 0; n < ARRAY_SIZE(frame); n++)
-		frame[n] = take_one(s);
-	assert_true(memory_pages(s) >= ARRAY_SIZE(frame));
-	for (unsigned n = 0; n < ARRAY_SIZE(frame); n++)
-		assert_int_equal(frames_unpin(s->f, frame[n]), FRAMES_OK);
-	assert_int_equal(s->surplus, 1); /* told once until it is looked after */
-	while (frames_reclaim(s->f))
-		;
-	assert_true(memory_pages(s) < 2048);
-	assert_int_equal(memory_pages(s), frames_warm(s->f));
-	for (unsigned n = 0; n < ARRAY_SIZE(frame); n++)
-		frame[n] = take_one(s);
-	for (unsigned n = 0; n < ARRAY_SIZE(frame); n++)
-		assert_int_equal(frames_unpin(s->f, frame[n]), FRAMES_OK);
-	assert_int_equal(s->surplus, 2);
-	assert_true(frames_end(s->f) <= ARRAY_SIZE(frame) + 1024); /* used again, not used up */
-}
-
 static void adopt__counts_references_and_frees_the_rest(void **state)
 {
 	struct store *s = *state;
@@ -310,10 +220,6 @@ int main(void)
 		TEST(unindex__only_in_the_state_asked_for),
 		TEST(marks__are_kept_apart),
 		TEST(pin__more_than_can_be_counted_are_refused),
-		TEST(table__a_node_is_zeroed_and_no_page),
-		TEST(take__until_it_is_full),
-		TEST(take__fails_without_memory),
-		TEST(reclaim__what_was_freed_goes_back),
 		TEST(adopt__counts_references_and_frees_the_rest),
 		TEST(new__fails_without_memory),
 	};

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/frames_inside.h - a frame's word, bit by bit, for the two files that make up core/frames.
+ *
+ * Owns     struct frames.
+ * Keeps    see frames.h.
+ * Threads  words by compare-and-swap, lists under `lock`.
+ * Fails    see frames.h.
+ *
+ *   frames.c        counts, flags, and the counters that follow from them
+ *   frames_stock.c  frames nobody uses: with memory (warm) and without (cold)
+ */
+#pragma once
+
+#include "frames.h"
+#include "lock.h"
+
+enum {
+	REFS_BITS = 26,
+	PINS_SHIFT = REFS_BITS,
+	PINS_BITS = 15,
+	DOMAIN_SHIFT = PINS_SHIFT + PINS_BITS,
+	DOMAIN_BITS = 16,
+	FLAGS_SHIFT = DOMAIN_SHIFT + DOMAIN_BITS,
+};
+
+#define REF      (UINT64_C(1))
+#define REFS     ((UINT64_C(1) << REFS_BITS) - 1)
+#define PIN      (UINT64_C(1) << PINS_SHIFT)
+#define PINS     (((UINT64_C(1) << PINS_BITS) - 1) << PINS_SHIFT)
+#define INDEXED  (UINT64_C(1) << FLAGS_SHIFT)
+#define DIRTY    (UINT64_C(2) << FLAGS_SHIFT)
+#define TABLE    (UINT64_C(4) << FLAGS_SHIFT)
+#define FREE     (UINT64_C(8) << FLAGS_SHIFT)
+#define UNTRACKED (UINT64_C(16) << FLAGS_SHIFT)
+#define REWRITE_SHIFT (FLAGS_SHIFT + 5)
+#define REWRITES (UINT64_C(3) << REWRITE_SHIFT)
+
+_Static_assert(REWRITE_SHIFT + 2 <= 64, "a frame's word is full");
+_Static_assert(FRAMES_REFS_MAX == REFS, "refs fill their bits");
+
+struct list {
+	uint32_t head; /* 0: empty */
+	_Atomic uint32_t count; /* changed under the lock; looked at without it, as a hint */
+};
+
+struct frames {
+	struct arena *arena;
+	struct room *room;
+	struct counters *counters;
+	_Atomic uint64_t *word; /* by frame number */
+	_Atomic uint32_t *tag;
+	_Atomic uint8_t *history; /* the scanner's, of frames that are not indexed */
+	_Atomic uint8_t *changed; /* by range of frames */
+	uint32_t capacity;
+	uint32_t sharers_max; /* changed with the gate closed; 0: no limit */
+	uint64_t shared_max;
+	struct lock lock;
+	struct list warm GUARDED_BY(lock);
+	struct list cold GUARDED_BY(lock);
+	_Atomic uint32_t end; /* changed under lock */
+	atomic_uint_fast64_t used, tables;
+	void (*on_surplus)(void *arg);
+	void *on_surplus_arg;
+	atomic_bool surplus_told;
+	void (*on_low)(void *arg);
+	void *on_low_arg;
+	atomic_bool low_told;
+	void (*on_room)(void *arg);
+	void *on_room_arg;
+	atomic_bool awaited;
+};
+
+static inline uint64_t frames_word(const struct frames *f, uint32_t frame)
+{
+	ASSERT(frame >= FRAMES_FIRST && frame < f->capacity);
+	return atomic_load_explicit(&f->word[frame], memory_order_acquire);
+}
+
+/* Onto the warm list. The word says FREE already. */
+void frames_release(struct frames *f, uint32_t frame);
+/* Onto the cold list, with the lock held. */
+void frames_push_cold(struct frames *f, uint32_t frame) REQUIRES(f->lock);

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/frames_stock.c - frames nobody uses.
+ *
+ *   never used, COLD -> WARM   memory taken from the system          [refill]
+ *   WARM -> HELD, a node       for whoever fills it                  [frames_take, frames_take_table]
+ *   in use -> WARM             the last holder has let go            [frames_release]
+ *   WARM -> COLD               memory given back to the system       [frames_reclaim]
+ *
+ * Both lists are linked through the tags, which nobody else needs then.
+ */
+#include "frames_inside.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "failpoint.h"
+#include "log.h"
+
+enum {
+	WARM_RESERVE = 256,   /* frames that only the urgent may take */
+	WARM_SURPLUS = 1024,  /* beyond the reserve: not worth giving back */
+	WARM_LOW = WARM_RESERVE + WARM_SURPLUS / 2, /* fewer: somebody else takes more meanwhile */
+	REFILL = 512,         /* frames taken from the system at a time */
+	RECLAIM = 64 * 1024,  /* and given back */
+};
+
+static void push(struct frames *f, struct list *list, uint32_t frame)
+{
+	atomic_store_explicit(&f->tag[frame], list->head, memory_order_relaxed);
+	list->head = frame;
+	list->count++;
+}
+
+static uint32_t pop(struct frames *f, struct list *list)
+{
+	uint32_t frame = list->head;
+
+	if (frame) {
+		list->head = atomic_load_explicit(&f->tag[frame], memory_order_relaxed);
+		list->count--;
+	}
+	return frame;
+}
+
+/* Frames without memory: those that had some before, then those never used. */
+static unsigned take_cold(struct frames *f, uint32_t frame[REFILL])
+{
+	unsigned n = 0;
+
+	lock_take(&f->lock);
+	while (n < REFILL && f->cold.count)
+		frame[n++] = pop(f, &f->cold);
+	while (n < REFILL && f->end < f->capacity)
+		frame[n++] = f->end++;
+	lock_drop(&f->lock);
+	for (unsigned i = 0; i < n; i++)
+		atomic_store_explicit(&f->word[frame[i]], FREE, memory_order_relaxed);
+	return n;
+}
+
+/* Back onto a list, so that they come out in the order of the array. */
+static void give(struct frames *f, struct list *list, const uint32_t *frame, unsigned n)
+{
+	lock_take(&f->lock);
+	while (n)
+		push(f, list, frame[--n]);
+	lock_drop(&f->lock);
+}
+
+/* Length of the run of neighbours that begins at frame[0]. */
+static unsigned run_length(const uint32_t *frame, unsigned n)
+{
+	unsigned len = 1;
+
+	while (len < n && frame[len] == frame[len - 1] + 1)
+		len++;
+	return len;
+}
+
+static int refill(struct frames *f)
+{
+	uint32_t frame[REFILL];
+	unsigned n = take_cold(f, frame), done = 0;
+	int r = n ? room_take(f->room, (uint64_t)n << PAGE_SHIFT) : -ENOMEM;
+
+	while (!r && done < n) {
+		unsigned len = run_length(frame + done, n - done);
+
+		r = arena_populate(f->arena, (size_t)frame[done] << PAGE_SHIFT,
+				   (size_t)len << PAGE_SHIFT);
+		if (!r)
+			done += len;
+	}
+	give(f, &f->cold, frame + done, n - done);
+	give(f, &f->warm, frame, done);
+	return done ? 0 : r;
+}
+
+static bool take_warm(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
+{
+	unsigned floor = urgency == FRAMES_URGENT ? 0 : WARM_RESERVE;
+	bool enough;
+
+	lock_take(&f->lock);
+	enough = f->warm.count >= n + floor;
+	for (unsigned i = 0; enough && i < n; i++)
+		ret_frame[i] = pop(f, &f->warm);
+	lock_drop(&f->lock);
+	return enough;
+}
+
+/* The lists hold what was refilled for all, so another thread may be quicker: then refill again. */
+static int take(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
+{
+	lock_assert_may_sleep();
+	if (failpoint_hit(FAIL_ALLOC))
+		return FRAMES_FULL;
+	if (f->on_low && f->warm.count < WARM_LOW + n && !atomic_exchange(&f->low_told, true))
+		f->on_low(f->on_low_arg);
+	while (!take_warm(f, n, FRAMES_ORDINARY, ret_frame)) {
+		if (!refill(f))
+			continue;
+		if (urgency == FRAMES_URGENT && take_warm(f, n, urgency, ret_frame))
+			break;
+		return FRAMES_FULL;
+	}
+	atomic_fetch_add(&f->used, n);
+	return FRAMES_OK;
+}
+
+bool frames_spare(struct frames *f, unsigned n)
+{
+	return room_spare(f->room, (uint64_t)n << PAGE_SHIFT);
+}
+
+bool frames_refill_ahead(struct frames *f)
+{
+	atomic_store(&f->low_told, false);
+	return f->warm.count < WARM_RESERVE + WARM_SURPLUS - REFILL && !refill(f);
+}
+
+void frames_on_low(struct frames *f, void (*call)(void *arg), void *arg)
+{
+	f->on_low_arg = arg;
+	f->on_low = call;
+}
+
+int frames_take(struct frames *f, uint16_t domain, unsigned n, enum frames_urgency urgency,
+		uint32_t *ret_frame)
+{
+	int r = take(f, n, urgency, ret_frame);
+
+	for (unsigned i = 0; !r && i < n; i++) {
+		if (frames_history(f, ret_frame[i]))
+			frames_set_history(f, ret_frame[i], 0);
+		atomic_store_explicit(&f->word[ret_frame[i]],
+				      PIN | (uint64_t)domain << DOMAIN_SHIFT, memory_order_release);
+	}
+	return r;
+}
+
+int frames_take_table(struct frames *f, unsigned n, uint32_t *ret_frame)
+{
+	int r = take(f, n, FRAMES_URGENT, ret_frame);
+
+	if (r)
+		return r;
+	for (unsigned i = 0; i < n; i++) {
+		memset(frames_data(f, ret_frame[i]), 0, PAGE_BYTES);
+		atomic_store_explicit(&f->word[ret_frame[i]], REF | TABLE, memory_order_release);
+	}
+	atomic_fetch_add(&f->tables, n);
+	return FRAMES_OK;
+}
+
+void frames_release(struct frames *f, uint32_t frame)
+{
+	bool surplus;
+
+	atomic_fetch_sub(&f->used, 1);
+	lock_take(&f->lock);
+	push(f, &f->warm, frame);
+	surplus = f->warm.count > WARM_RESERVE + WARM_SURPLUS;
+	lock_drop(&f->lock);
+	if (surplus && f->on_surplus && !atomic_exchange(&f->surplus_told, true))
+		f->on_surplus(f->on_surplus_arg);
+	if (f->awaited && f->on_room && atomic_exchange(&f->awaited, false))
+		f->on_room(f->on_room_arg);
+}
+
+void frames_put_table(struct frames *f, uint32_t frame)
+{
+	ASSERT(frames_word(f, frame) & TABLE);
+	atomic_store_explicit(&f->word[frame], FREE, memory_order_release);
+	atomic_fetch_sub(&f->tables, 1);
+	frames_release(f, frame);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static unsigned take_surplus(struct frames *f, uint32_t *frame)
+{
+	unsigned n = 0;
+
+	lock_take(&f->lock);
+	while (n < RECLAIM && f->warm.count > WARM_RESERVE + WARM_SURPLUS / 2)
+		frame[n++] = pop(f, &f->warm);
+	lock_drop(&f->lock);
+	return n;
+}
+
+bool frames_reclaim(struct frames *f)
+{
+	_cleanup_(mem_cleanup) uint32_t *frame = mem_alloc(RECLAIM, sizeof(*frame));
+	unsigned n;
+
+	atomic_store(&f->surplus_told, false);
+	if (!frame)
+		return false; /* the next free tells again */
+	n = take_surplus(f, frame);
+	qsort(frame, n, sizeof(*frame), by_number);
+	for (unsigned i = 0, len; i < n; i += len) {
+		len = run_length(frame + i, n - i);
+		if (arena_release(f->arena, (size_t)frame[i] << PAGE_SHIFT,
+				  (size_t)len << PAGE_SHIFT) < 0)
+			log_warning("%u free frames could not be given back to the system", len);
+	}
+	give(f, &f->cold, frame, n);
+	return n > 0;
+}
+
+void frames_on_surplus(struct frames *f, void (*call)(void *arg), void *arg)
+{
+	f->on_surplus_arg = arg;
+	f->on_surplus = call;
+}
+
+void frames_await(struct frames *f)
+{
+	f->awaited = true;
+}
+
+void frames_on_room(struct frames *f, void (*call)(void *arg), void *arg)
+{
+	f->on_room_arg = arg;
+	f->on_room = call;
+}
+
+void frames_push_cold(struct frames *f, uint32_t frame)
+{
+	lock_assert_held(&f->lock);
+	push(f, &f->cold, frame);
+}
