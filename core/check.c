@@ -13,6 +13,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "advice.h"
 #include "failpoint.h"
 #include "ptab.h"
 #include "volume_inside.h"
@@ -109,7 +110,8 @@ static void check_inode(struct walk *w, struct inode *i) REQUIRES_SHARED(i->map)
 
 	w->inode = i;
 	w->inode_slots = 0;
-	if (ptab_walk_nodes(i, w->v->pool.frames, visit_node, w) < 0)
+	if (ptab_walk_nodes(i, w->v->pool.frames, visit_node, w) < 0 ||
+	    advice_walk_nodes(i, w->v->pool.frames, visit_node, w) < 0)
 		return;
 	for (; (slot = ptab_next(i, w->v->pool.frames, index, FILE_PAGES_MAX, &index)); index++)
 		visit_slot(w, index, *slot);
@@ -137,7 +139,7 @@ static void check_indexed(struct walk *w, uint32_t frame, const struct frame_inf
 static void check_frames(struct walk *w)
 {
 	struct pool *p = &w->v->pool;
-	int64_t shared = 0, sharing = 0, unshared = 0, changing = 0;
+	int64_t shared = 0, sharing = 0, unshared = 0, changing = 0, untracked = 0;
 	uint64_t indexed = 0, used = 0, tables = 0;
 
 	for (uint32_t frame = FRAMES_FIRST; frame < w->frames; frame++) {
@@ -158,7 +160,8 @@ static void check_frames(struct walk *w)
 		shared += info.refs > 1;
 		sharing += info.refs - 1;
 		unshared += info.refs == 1 && info.indexed;
-		changing += info.refs == 1 && !info.indexed;
+		untracked += info.refs == 1 && !info.indexed && info.untracked;
+		changing += info.refs == 1 && !info.indexed && !info.untracked;
 	}
 	const struct {
 		enum attr attr;
@@ -168,7 +171,7 @@ static void check_frames(struct walk *w)
 		{ ATTR_pages_sharing, sharing },
 		{ ATTR_pages_unshared, unshared },
 		{ ATTR_pages_volatile, changing },
-		{ ATTR_pages_untracked, 0 }, /* every file is in merging */
+		{ ATTR_pages_untracked, untracked },
 		{ ATTR_ksm_zero_pages, (int64_t)w->zero },
 		{ ATTR_store_reserved_pages, (int64_t)w->reserved },
 		{ ATTR_store_data_pages, (int64_t)(w->slots - w->reserved) },

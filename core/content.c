@@ -28,6 +28,7 @@ struct shard {
 
 struct content {
 	struct frames *frames;
+	atomic_bool twins;
 	struct shard shard[SHARDS];
 };
 
@@ -126,13 +127,11 @@ static void remove_locked(struct shard *s, uint64_t entry) REQUIRES(s->lock)
 
 /* The lowest frame above `above` with this tag, 0 if there is none. Callers go up through
  * all that share a tag, comparing each outside the lock. */
-static uint32_t next_locked(struct shard *s, uint32_t tag, uint32_t above) REQUIRES(s->lock)
+static uint32_t next_locked(const struct shard *s, uint32_t tag, uint32_t above) REQUIRES(s->lock)
 {
 	uint32_t best = 0, at;
 
 	lock_assert_held(&s->lock);
-	if (!s->size)
-		return 0;
 	for (at = home(s, entry_of(tag, 0)); s->entry[at]; at = after(s, at)) {
 		uint32_t frame = (uint32_t)s->entry[at];
 
@@ -166,39 +165,117 @@ void content_free(struct content *c)
 	mem_free(c);
 }
 
+struct search {
+	struct content *c;
+	uint32_t tag;
+	uint16_t domain;
+	uint32_t but;  /* the frame that looks for its like */
+	bool full;     /* one was passed over because it has slots enough */
+	bool ordered;  /* false: whichever comes first; true: each in the order of frames */
+	uint32_t frame; /* the last one compared; 0: none */
+};
+
+/* Pin it if it may be what is looked for. */
+static bool candidate(struct search *q, uint32_t frame)
+{
+	struct frames *f = q->c->frames;
+
+	if (frame == q->but || frames_look(f, frame).domain != q->domain)
+		return false;
+	if (frames_is_full(f, frame)) {
+		q->full = true;
+		return false;
+	}
+	return frames_pin(f, frame);
+}
+
+/* The next to compare, pinned, in q->frame; false, and 0 there, when every one has been seen. */
+static bool next_candidate(struct search *q, const struct shard *s) REQUIRES(s->lock)
+{
+	uint32_t at, frame = q->frame;
+
+	lock_assert_held(&s->lock);
+	q->frame = 0;
+	if (!s->size)
+		return false;
+	for (at = home(s, entry_of(q->tag, 0)); !q->ordered && s->entry[at]; at = after(s, at)) {
+		q->frame = (uint32_t)s->entry[at];
+		if (s->entry[at] >> 32 == q->tag && candidate(q, q->frame))
+			return true;
+	}
+	while (q->ordered && (frame = next_locked(s, q->tag, frame))) {
+		q->frame = frame;
+		if (candidate(q, frame))
+			return true;
+	}
+	q->frame = 0;
+	return false;
+}
+
+/* The newest of those with equal bytes comes first: the others are full. */
+static void move_first(struct shard *s, uint64_t entry) REQUIRES(s->lock)
+{
+	uint32_t at = home(s, entry), is = find_locked(s, entry);
+
+	while (s->entry[at] >> 32 != entry >> 32)
+		at = after(s, at);
+	s->entry[is] = s->entry[at];
+	s->entry[at] = entry;
+}
+
+static enum content_r enter(struct search *q, struct shard *s) REQUIRES(s->lock)
+{
+	uint64_t entry = entry_of(q->tag, q->but);
+
+	if (!q->but || frames_look(q->c->frames, q->but).indexed || !insert_locked(s, entry))
+		return CONTENT_ABSENT;
+	frames_set_indexed(q->c->frames, q->but, q->tag);
+	if (q->full) {
+		q->c->twins = true;
+		move_first(s, entry);
+	}
+	return CONTENT_INSERTED;
+}
+
+/* Nearly always the first one with this tag is it.  If not, all are compared, in the order of frames, as others come and go
+ * meanwhile. */
 enum content_r content_find(struct content *c, uint32_t tag, uint16_t domain, const void *page,
 			    uint32_t insert, uint32_t *ret_frame)
 {
+	struct search q = { .c = c, .tag = tag, .domain = domain, .but = insert };
 	struct shard *s = shard_of(c, tag);
 	enum content_r r = CONTENT_ABSENT;
-	uint32_t frame = 0, inserts = 0;
+	uint32_t inserts = 0;
 
 	for (;;) {
-		bool pinned = false, again;
+		bool pinned, again;
 
 		lock_take(&s->lock);
-		if (!frame)
+		if (!q.frame)
 			inserts = s->inserts;
-		do
-			frame = next_locked(s, tag, frame);
-		while (frame && (frames_look(c->frames, frame).domain != domain ||
-				 !(pinned = frames_pin(c->frames, frame))));
-		again = !frame && insert && inserts != s->inserts; /* one entered below where we are */
-		if (!frame && insert && !again && insert_locked(s, entry_of(tag, insert))) {
-			frames_set_indexed(c->frames, insert, tag);
-			r = CONTENT_INSERTED;
-		}
+		pinned = next_candidate(&q, s);
+		again = !pinned && inserts != s->inserts; /* one entered below where we are */
+		if (!pinned && !again)
+			r = enter(&q, s);
 		lock_drop(&s->lock);
 		if (again)
 			continue;
 		if (!pinned)
 			return r;
-		if (page_equal(frames_data(c->frames, frame), page)) {
-			*ret_frame = frame;
+		if (page_equal(frames_data(c->frames, q.frame), page)) {
+			*ret_frame = q.frame;
 			return CONTENT_FOUND;
 		}
-		content_unpin(c, frame);
+		content_unpin(c, q.frame);
+		if (!q.ordered)
+			q.frame = 0;
+		q.ordered = true;
 	}
+}
+
+bool content_has_twins(const struct content *c)
+{
+	return c->twins;
 }
 
 bool content_pin(struct content *c, uint32_t frame)

@@ -5,6 +5,8 @@
 #include <sys/random.h>
 #include <xxhash.h>
 
+#include "lock.h"
+
 int digest_key_draw(struct digest_key *ret)
 {
 	ssize_t n = getrandom(ret->secret, sizeof(ret->secret), 0);
@@ -22,6 +24,7 @@ struct digest digest_page(const struct digest_key *key, uint16_t domain, const v
 	 * behind it: an odd multiplier moves every domain to other digests. */
 	uint64_t mix = domain * UINT64_C(0x9e3779b97f4a7c15);
 
+	lock_assert_may_sleep();
 	return (struct digest){ { h.low64 ^ mix ^ (mix >> 32), h.high64 ^ mix } };
 }
 
@@ -37,5 +40,6 @@ bool page_is_zero(const void *page)
 
 bool page_equal(const void *a, const void *b)
 {
+	lock_assert_may_sleep();
 	return !memcmp(a, b, PAGE_BYTES);
 }

@@ -3,7 +3,7 @@
  *
  * Owns     nothing; the key is the volume's.
  * Keeps    equal bytes in one domain have equal digests; nothing else may be believed of them.
- * Threads  pure functions.
+ * Threads  pure functions; they take longer than a map lock may be held, and assert that none is.
  * Fails    never.
  */
 #pragma once

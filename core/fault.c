@@ -17,46 +17,13 @@
  * A page that was written whole REWRITES_VOLATILE times without a quiet pass between is not digested any
  * more: it would only be taken out of the index again.  The scanner finds it once it is quiet.
  */
-#include "fault.h"
+#include "fault_inside.h"
 
 #include <string.h>
 
-#include "range.h"
+#include "advice.h"
 
-enum { REWRITES_VOLATILE = 2, STASH = 32 };
-
-enum stage { LOOK, PUBLISH, DONE };
-
-struct fault {
-	uint64_t index;
-	const uint8_t *data; /* what is written, `len` bytes `from` the start of the page */
-	uint16_t from, len;
-	uint8_t stage;
-	bool in_place;   /* store into the frame that is there, if it is ours alone */
-	bool not_alone;  /* that was tried: it is not */
-	bool must_match; /* the content was made from what was seen */
-	bool undigested, fresh, merged, charged, no_merge;
-	uint32_t seen;   /* the slot, when looked at */
-	uint32_t next;   /* the slot to be: a frame pinned by us, or SLOT_ZERO */
-	uint32_t source; /* pinned: the frame that a partial write has to copy */
-	struct pagelock_wait wait;
-};
-
-struct batch {
-	struct pool *pool;
-	struct inode *inode;
-	unsigned flags;
-	unsigned count; /* shrinks when the limit or memory cuts the write short */
-	bool digest;    /* merging on write is on */
-	bool again;     /* not the first round: holes are charged beyond the limit */
-	uint32_t seq;
-	struct fault *busy; /* whose page lock was taken */
-	unsigned stashed, stash_end; /* what is left of it, and where it ends */
-	uint32_t stash[STASH];
-	unsigned padded;
-	uint8_t pad[2][PAGE_BYTES] __attribute__((aligned(64)));
-	struct fault fault[BATCH_PAGES + 2];
-};
+enum { REWRITES_VOLATILE = 2 };
 
 static bool is_whole(const struct fault *f)
 {
@@ -76,10 +43,15 @@ static void look_one(struct batch *b, struct fault *f, uint64_t size_pages, bool
 		f->stage = DONE;
 		return;
 	}
-	*ret_missing |= !slot;
 	f->seen = slot ? *slot : SLOT_HOLE;
 	f->in_place = false;
-	f->undigested = !b->digest;
+	if ((b->flags & FAULT_UNSHARE) && !slot_is_frame(f->seen)) {
+		f->stage = DONE;
+		return;
+	}
+	*ret_missing |= !slot;
+	f->untracked = !b->track || !(b->plain || advice_may_merge(b->inode, b->pool->frames, f->index));
+	f->undigested = !b->digest || f->untracked;
 	if (!slot_is_frame(f->seen) || f->not_alone)
 		return;
 	info = frames_look(b->pool->frames, f->seen); /* a hint: it may change until we publish */
@@ -88,12 +60,26 @@ static void look_one(struct batch *b, struct fault *f, uint64_t size_pages, bool
 	f->in_place = (!is_whole(f) || f->undigested) && info.refs == 1;
 }
 
+/* F5 */
+static void read_rules(struct batch *b) REQUIRES_SHARED(b->inode->map)
+{
+	struct pool *p = b->pool;
+	uint64_t run_setting = pool_setting(p, ATTR_run);
+
+	b->rules = p->rules;
+	b->digest = run_setting == 1 && pool_setting(p, ATTR_merge_on_write);
+	b->track = run_setting != 2 && !(b->flags & FAULT_UNSHARE);
+	b->find_zeroes = pool_setting(p, ATTR_use_zero_pages);
+	b->plain = advice_is_plain(b->inode);
+}
+
 static bool look(struct batch *b)
 {
 	uint64_t size_pages;
 	bool missing = false;
 
 	rwlock_take_shared(&b->inode->map);
+	read_rules(b);
 	size_pages = pages_of(inode_size(b->inode)); /* a truncation that lowers it later clears later */
 	b->seq = b->inode->seq;
 	for (unsigned n = 0; n < b->count; n++)
@@ -167,7 +153,8 @@ static int charge(struct batch *b)
 
 static int take_frame(struct batch *b, unsigned wanted, uint32_t *ret_frame)
 {
-	enum frames_urgency urgency = b->flags ? FRAMES_URGENT : FRAMES_ORDINARY;
+	enum frames_urgency urgency =
+		b->flags & (FAULT_WRITEBACK | FAULT_URGENT) ? FRAMES_URGENT : FRAMES_ORDINARY;
 
 	if (!b->stashed) {
 		unsigned n = MIN(wanted, (unsigned)STASH);
@@ -206,6 +193,8 @@ static int prepare_frame(struct batch *b, struct fault *f, const uint8_t *page, 
 	if (r < 0)
 		return r;
 	memcpy(frames_data(b->pool->frames, f->next), page, PAGE_BYTES);
+	if (f->untracked)
+		frames_set_untracked(b->pool->frames, f->next, true);
 	f->fresh = true;
 	return 0;
 }
@@ -217,7 +206,7 @@ static int prepare_digested(struct batch *b, struct fault *f, const uint8_t *pag
 	uint32_t tag, found;
 	int r;
 
-	if (page_is_zero(page)) {
+	if (b->find_zeroes && page_is_zero(page)) {
 		f->next = SLOT_ZERO;
 		return 0;
 	}
@@ -323,6 +312,21 @@ static bool own(struct batch *b, uint32_t frame)
 		frames_own(frames, frame));
 }
 
+/* Others see it: a part is written into a copy. */
+static void not_alone(struct batch *b, struct fault *f, uint32_t old)
+{
+	struct frames *frames = b->pool->frames;
+
+	if ((b->flags & FAULT_KEEP_SHARED) && frames_look(frames, old).refs > 1) {
+		f->stage = DONE;
+		return;
+	}
+	f->not_alone = true;
+	f->stage = LOOK;
+	if (!is_whole(f) && frames_pin(frames, old))
+		f->source = old;
+}
+
 static void publish_in_place(struct batch *b, struct fault *f, uint32_t old)
 {
 	struct frames *frames = b->pool->frames;
@@ -332,28 +336,35 @@ static void publish_in_place(struct batch *b, struct fault *f, uint32_t old)
 		return;
 	}
 	if (!own(b, old)) {
-		f->not_alone = true;
-		f->stage = LOOK;
-		if (!is_whole(f) && frames_pin(frames, old))
-			f->source = old;
+		not_alone(b, f, old);
 		return;
 	}
+	if (f->untracked)
+		frames_set_untracked(frames, old, true);
+	f->stage = DONE;
+	if (b->flags & FAULT_UNSHARE)
+		return;
 	memcpy((uint8_t *)frames_data(frames, old) + f->from, f->data, f->len);
 	frames_mark_dirty(frames, old);
 	pool_count(b->pool, ATTR_fault_reuses, 1);
 	if (is_whole(f))
 		pool_count(b->pool, ATTR_fault_undigested, b->digest);
-	f->stage = DONE;
 }
 
 static void count_swing(struct batch *b, const struct fault *f, uint32_t old)
 {
+	struct pool *p = b->pool;
+
+	if (b->flags & FAULT_UNSHARE) {
+		pool_count(p, ATTR_fault_unmerged, 1);
+		return;
+	}
 	if (f->next == SLOT_ZERO)
-		pool_count(b->pool, ATTR_fault_zeroed, 1);
+		pool_count(p, ATTR_fault_zeroed, 1);
 	if (f->merged)
-		pool_count(b->pool, ATTR_fault_merged, 1);
-	if (slot_is_frame(old) && (f->not_alone || frames_look(b->pool->frames, old).refs > 1))
-		pool_count(b->pool, ATTR_fault_cow_breaks, 1);
+		pool_count(p, ATTR_fault_merged, 1);
+	if (slot_is_frame(old) && (f->not_alone || frames_look(p->frames, old).refs > 1))
+		pool_count(p, ATTR_fault_cow_breaks, 1);
 }
 
 static void publish_swing(struct batch *b, struct fault *f, _Atomic uint32_t *slot, uint32_t old)
@@ -368,7 +379,7 @@ static void publish_swing(struct batch *b, struct fault *f, _Atomic uint32_t *sl
 	}
 	if (slot_is_frame(f->next) && f->next != old) {
 		if (!frames_ref(frames, f->next)) {
-			f->no_merge = true; /* more slots than a frame can count */
+			f->no_merge = true; /* more slots than it may have */
 			look_again(b, f);
 			return;
 		}
@@ -413,7 +424,7 @@ static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
 		publish_in_place(b, f, *slot);
 	else
 		publish_swing(b, f, slot, *slot);
-	pool_count(b->pool, ATTR_store_pages_written, f->stage == DONE);
+	pool_count(b->pool, ATTR_store_pages_written, f->stage == DONE && !(b->flags & FAULT_UNSHARE));
 	pagelock_drop(&b->pool->pagelocks, b->inode->number, f->index);
 }
 
@@ -457,7 +468,7 @@ static void wait_for_page(struct batch *b)
 	pool_step_out(b->pool);
 	pagelock_wait(&b->pool->pagelocks, b->inode->number, busy->index, &busy->wait);
 	pool_step_in(b->pool);
-	if (b->inode->seq == b->seq) {
+	if (b->inode->seq == b->seq && b->pool->rules == b->rules) {
 		pool_count(b->pool, ATTR_fault_retries_resumed, 1);
 		return;
 	}
@@ -475,7 +486,7 @@ static bool unfinished(const struct batch *b)
 	return false;
 }
 
-static int run(struct batch *b)
+int fault_run(struct batch *b)
 {
 	do {
 		int r = look(b) ? add_missing_nodes(b) : 0;
@@ -496,6 +507,15 @@ static int run(struct batch *b)
 
 /* --- the calls -------------------------------------------------------------------------------- */
 
+void fault_begin(struct batch *b, struct pool *p, struct inode *i, unsigned flags)
+{
+	b->pool = p;
+	b->inode = i;
+	b->flags = flags;
+	b->again = false;
+	b->stashed = b->padded = 0;
+}
+
 static unsigned split_into_pages(struct batch *b, uint64_t offset, const uint8_t *data, size_t len)
 {
 	unsigned n = 0;
@@ -514,7 +534,7 @@ static unsigned split_into_pages(struct batch *b, uint64_t offset, const uint8_t
 	return n;
 }
 
-static void finish(struct batch *b, unsigned all)
+void fault_finish(struct batch *b, unsigned all)
 {
 	unsigned charged = 0;
 
@@ -539,15 +559,10 @@ int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *da
 	int r;
 
 	ASSERT(len && len <= (size_t)BATCH_PAGES << PAGE_SHIFT);
-	b.pool = p;
-	b.inode = i;
-	b.flags = flags;
-	b.digest = pool_setting(p, ATTR_run) == 1 && pool_setting(p, ATTR_merge_on_write);
-	b.again = false;
-	b.stashed = b.padded = 0;
+	fault_begin(&b, p, i, flags);
 	all = b.count = split_into_pages(&b, offset, data, len);
-	r = run(&b);
-	finish(&b, all);
+	r = fault_run(&b);
+	fault_finish(&b, all);
 	pool_changed(p);
 	if (r < 0)
 		return r;

@@ -7,6 +7,7 @@
  *          F3 nobody sleeps, takes memory, digests or compares under a map lock; what is copied there is
  *             the one page written in place.
  *          F4 a split goes towards the writer, away from whoever looks at the old frame.
+ *          F5 nothing is merged by rules that are over: who waited asks again what may be merged.
  * Threads  called inside the gate with no lock; leaves the gate while it waits.
  * Fails    -ENOSPC: the size of the mount, or memory, has run out.  For a writeback it is only memory: what was
  *          written is told, and who called comes back with the rest.
@@ -18,6 +19,8 @@
 enum fault_flag {
 	FAULT_WRITEBACK = 1 << 0, /* never refused for the limit, never extends */
 	FAULT_URGENT = 1 << 1,    /* may use the reserve of frames (truncation) */
+	FAULT_UNSHARE = 1 << 2,   /* fault_unshare()'s own: nothing is written */
+	FAULT_KEEP_SHARED = 1 << 3, /* and what others refer to as well is left alone */
 };
 
 /* Write `len` bytes at `offset`: at most BATCH_PAGES whole pages and one partial at each end.  The size is
@@ -30,6 +33,11 @@ int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *da
  * zeroes.  Holes are reserved first if somebody may store into the file. */
 int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count,
 	       uint32_t *ret_frame) must_check;
+
+/* Take some of [*io_index, end) out of merging: each page gets a frame of its own, as if somebody were to write to it (KSM's
+ * break_ksm), and counts as untracked.  flags: 0 or FAULT_KEEP_SHARED.  *io_index moves behind what was done; 1: there is more.
+ * -ENOMEM: it stops while there is still room for those who must have it. */
+int fault_unshare(struct pool *p, struct inode *i, uint64_t *io_index, uint64_t end, unsigned flags) must_check;
 
 /* Pass on a page lock's ticket that was not needed after all. */
 void fault_forfeit(struct pool *p, struct inode *i, uint64_t index, struct pagelock_wait *wait);

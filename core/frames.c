@@ -329,7 +329,8 @@ uint64_t frames_warm(const struct frames *f)
 
 uint64_t frames_metadata_bytes(const struct frames *f)
 {
-	return (uint64_t)f->end * (sizeof(*f->word) + sizeof(*f->tag) + sizeof(*f->history));
+	_Static_assert(sizeof(*f->word) + sizeof(*f->tag) + sizeof(*f->history) == FRAMES_COST_BYTES, "all of it");
+	return (uint64_t)f->end * FRAMES_COST_BYTES;
 }
 
 /* --- taking over ------------------------------------------------------------------------------ */

@@ -126,6 +126,7 @@ uint64_t frames_used(const struct frames *f);
 uint64_t frames_tables(const struct frames *f);
 uint64_t frames_warm(const struct frames *f);
 uint64_t frames_metadata_bytes(const struct frames *f);
+enum { FRAMES_COST_BYTES = 8 + 4 + 1 }; /* what the daemon spends on each: word, tag, history */
 
 /* Taking over memfds that hold a file system: before threads start, adopt each slot's reference (or
  * each table node once), then frames_adopt_end() puts all others on the free list. */

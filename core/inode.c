@@ -21,7 +21,7 @@
 #include "log.h"
 
 enum {
-	MAGIC_FORMAT = 1,
+	MAGIC_FORMAT = 2,
 	CHUNK_BITS = 8,
 	CHUNK = 1 << CHUNK_BITS, /* records that get memory and locks together */
 };
@@ -245,6 +245,7 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 	record->lookups = 0;
 	record->opens = record->stores = 0;
 	record->root = 0;
+	record->ranges = 0;
 	record->slots = 0;
 	record->mtime_set = 0;
 	record->domain = domain;

@@ -41,6 +41,8 @@ enum inode_use { INODE_FREE, INODE_USED, INODE_DYING };
 enum inode_flag {
 	INODE_HOLES_SERVED = 1 << 0, /* holes were read while nobody could store into them */
 	INODE_LENT = 1 << 1,         /* holes were reserved by reads: given back at the last release */
+	INODE_UNMERGEABLE = 1 << 2,  /* advice.h, as are those below and `ranges` */
+	INODE_KEEP = 1 << 3,
 };
 
 struct inode_record {
@@ -54,6 +56,7 @@ struct inode_record {
 	_Atomic uint32_t stores; /* those that can map it and store (O_RDWR) */
 	_Atomic uint64_t root;   /* page table: height << 32 | frame; height 0: the direct slots count */
 	_Atomic uint32_t direct[INODE_DIRECT];
+	_Atomic uint64_t ranges; /* what was said of ranges: points << 32 | frame, or 0 */
 	_Atomic uint64_t slots;  /* slots that are not holes */
 	_Atomic uint64_t mtime_set; /* when somebody set mtime (seconds since boot), 0: since then written */
 	uint16_t domain, tenant; /* fixed at creation */

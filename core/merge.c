@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/merge.c - from volatile to stable.
  *
- *   VOLATILE, dirty -> VOLATILE       first pass after a store: only the mark goes      [merge_page]
+ *   UNTRACKED       -> VOLATILE       first pass after it may be merged again           [look_at]
+ *   VOLATILE, dirty -> VOLATILE       first pass after a store: only the mark goes      [look_at]
  *   VOLATILE        -> UNSHARED       quiet for a pass, nobody has these bytes          [find_place]
  *   VOLATILE        -> SHARED, ZERO   quiet for a pass, somebody has, or they are zero  [swing]
  *   SHARED, not in the index (it was taken over) -> in the index, or as VOLATILE        [find_place]
+ *   UNSHARED        -> SHARED         its like was full when it came, and is not now    [find_place]
  *
  * The kernel's KSM compares checksums of two passes to know whether a page is quiet.  All stores come through
  * fault.c here, so a bit set there says it exactly, and the page is digested once, when it pays.
@@ -63,7 +65,7 @@ static enum merge_r find_place(struct pool *p, struct inode *i, uint64_t index, 
 	enum merge_r r = MERGE_NOTHING;
 	uint32_t found;
 
-	if (page_is_zero(page))
+	if (pool_setting(p, ATTR_use_zero_pages) && page_is_zero(page))
 		return swing(p, i, index, frame, SLOT_ZERO) ? MERGE_ZEROED : MERGE_NOTHING;
 	switch (content_find(p->content, digest_tag(digest_page(p->key, domain, page)), domain,
 			     page, frame, &found)) {
@@ -81,27 +83,62 @@ static enum merge_r find_place(struct pool *p, struct inode *i, uint64_t index, 
 	return r;
 }
 
-enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
+/* What is remembered of a page outside the index: how often it was looked at, and how many passes it is left alone. */
+enum { AGE_MAX = 9, SKIPS_SHIFT = 4, AGE_MASK = (1 << SKIPS_SHIFT) - 1 };
+
+/* By how often it has been looked at for nothing; KSM's numbers. */
+static unsigned skips_at(unsigned age)
+{
+	if (age < 3)
+		return 0;
+	if (age == 3)
+		return 1;
+	return age <= 5 ? 2 : age <= 8 ? 4 : 8;
+}
+
+/* Whether this pass leaves it alone; counts the look that follows otherwise. */
+static bool is_skipped(struct frames *f, uint32_t frame)
+{
+	unsigned history = frames_history(f, frame), age = history & AGE_MASK, skips = history >> SKIPS_SHIFT;
+
+	if (skips) {
+		frames_set_history(f, frame, (uint8_t)(age | (skips - 1) << SKIPS_SHIFT));
+		return true;
+	}
+	frames_set_history(f, frame, (uint8_t)(MIN(age + 1, (unsigned)AGE_MAX) | skips_at(age) << SKIPS_SHIFT));
+	return false;
+}
+
+/* Pinned by us, in the slot. */
+static enum merge_r look_at(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
 {
 	struct frame_info info = frames_look(p->frames, frame);
-	enum merge_r r = MERGE_NOTHING;
+	bool dirty = frames_clear_dirty(p->frames, frame);
+
+	if (info.untracked)
+		frames_set_untracked(p->frames, frame, false);
+	if (info.indexed) {
+		frames_set_rewrites(p->frames, frame, 0); /* quiet for a pass: writes may be digested again */
+		if (info.refs > 1 || !content_has_twins(p->content))
+			return MERGE_NOTHING;
+	}
+	return dirty || info.untracked ? MERGE_VOLATILE : find_place(p, i, index, frame);
+}
+
+enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, bool may_skip)
+{
+	struct frame_info info = frames_look(p->frames, frame);
+	enum merge_r r;
 
 	if (info.free || info.table || !info.refs || (info.refs > 1 && info.indexed))
 		return MERGE_NOTHING;
-	if (info.indexed) { /* quiet for a pass: writes to it may be digested again */
-		if (info.rewrites && pin_in_slot(p, i, index, frame)) {
-			frames_set_rewrites(p->frames, frame, 0);
-			content_unpin(p->content, frame);
-		}
+	if (info.indexed && !info.rewrites && !content_has_twins(p->content))
 		return MERGE_NOTHING;
-	}
+	if (!info.indexed && may_skip && is_skipped(p->frames, frame))
+		return MERGE_SKIPPED;
 	if (!pin_in_slot(p, i, index, frame))
 		return MERGE_NOTHING;
-	info = frames_look(p->frames, frame);
-	if (frames_clear_dirty(p->frames, frame))
-		r = MERGE_VOLATILE;
-	else if (!info.indexed)
-		r = find_place(p, i, index, frame);
+	r = look_at(p, i, index, frame);
 	content_unpin(p->content, frame);
 	return r;
 }

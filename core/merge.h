@@ -5,6 +5,8 @@
  * Keeps    M1 a page that changed since it was last looked at is left alone for one more pass.
  *          M2 a slot is swung to another frame only when the bytes of both have been compared and neither
  *             can have changed since: the slot's is pinned, the other is in the index.
+ *          M3 a page is skipped only after it was looked at three times without coming to rest, and for at most
+ *             eight passes (KSM's smart_scan).
  * Threads  inside the gate, with no lock; waits for nothing.
  * Fails    it does not: what could not be done now is met again in the next pass.
  */
@@ -14,11 +16,12 @@
 
 enum merge_r {
 	MERGE_NOTHING,  /* shared, in the index, gone, or somebody else is at it */
-	MERGE_VOLATILE, /* it changed: next pass */
+	MERGE_VOLATILE, /* it changed, or was not tracked: next pass */
+	MERGE_SKIPPED,  /* it has changed at every look so far: not worth one now */
 	MERGE_INDEXED,  /* unique; others can find it from now on */
 	MERGE_MERGED,   /* refers to an equal frame now */
 	MERGE_ZEROED,   /* is a page of zeroes now, without a frame */
 };
 
-/* Look at slot `index`, which referred to `frame` a moment ago. */
-enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame);
+/* Look at slot `index`, which may be merged and referred to `frame` a moment ago. `may_skip`: smart_scan. */
+enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, bool may_skip);

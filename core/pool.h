@@ -24,6 +24,8 @@ struct pool {
 	struct pagelocks pagelocks;
 	_Atomic uint64_t charged;
 	_Atomic uint64_t size_pages;
+	_Atomic uint32_t rules;   /* grows, with the gate closed, when what may be merged changes */
+	_Atomic uint32_t run_stores; /* how often `run` was set: whoever acts on one sees that it is over */
 	_Atomic uint32_t waiting; /* faults outside the gate in the middle of their work */
 	void (*on_change)(void *arg); /* contents have changed: the scanner has something to do */
 	void *on_change_arg;

@@ -7,6 +7,7 @@
  * and inodes that were being freed.  The content index starts empty: pages that are shared
  * stay so, others are found again as they are written or scanned.
  */
+#include "advice.h"
 #include "failpoint.h"
 #include "log.h"
 #include "ptab.h"
@@ -23,6 +24,7 @@ static int adopt_node(void *arg, uint32_t node)
 static int adopt_slots(struct volume *v, struct inode *i) REQUIRES_SHARED(i->map)
 {
 	struct pool *p = &v->pool;
+	bool plain = advice_is_plain(i) && pool_setting(p, ATTR_run) != 2;
 	uint64_t index = 0;
 	_Atomic uint32_t *slot;
 
@@ -34,6 +36,8 @@ static int adopt_slots(struct volume *v, struct inode *i) REQUIRES_SHARED(i->map
 			r = frames_adopt(p->frames, *slot, i->record->domain, false);
 		if (r < 0)
 			return r;
+		if (slot_is_frame(*slot) && !(plain || advice_may_merge(i, p->frames, index)))
+			frames_set_untracked(p->frames, *slot, true);
 		pool_slot_changed(p, i, SLOT_HOLE, *slot);
 		(void)pool_charge(p, 1, true);
 	}
@@ -46,6 +50,8 @@ static int adopt_inode(struct volume *v, struct inode *i)
 
 	rwlock_take_shared(&i->map);
 	r = ptab_walk_nodes(i, v->pool.frames, adopt_node, v);
+	if (!r)
+		r = advice_walk_nodes(i, v->pool.frames, adopt_node, v);
 	if (!r)
 		r = adopt_slots(v, i);
 	rwlock_drop_shared(&i->map);
@@ -146,6 +152,7 @@ static int drop_beyond_end(struct volume *v, struct inode *i)
 	struct inode_attr attr = inode_attr_get(i);
 
 	range_drop(&v->pool, i, pages_of(attr.size), FILE_PAGES_MAX);
+	advice_cut(&v->pool, i, pages_of(attr.size));
 	return S_ISREG(attr.mode) && attr.size % PAGE_BYTES ? zero_tail(v, i, attr.size) : 0;
 }
 
@@ -155,6 +162,7 @@ static int drop_inode(struct volume *v, struct inode *i)
 
 	if (i->record->used == INODE_DYING) {
 		range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
+		advice_cut(&v->pool, i, 0);
 		itable_free(v->pool.itable, i);
 	} else {
 		r = drop_beyond_end(v, i);

@@ -4,6 +4,9 @@
  *   IDLE    -> RUNNING   a change, or a setting                  [scan_kick]
  *   RUNNING -> IDLE      three passes since the last change      [pass_done]
  *
+ * Of the three, the first may skip pages that have never come to rest (smart_scan); the last two look at everything, which is
+ * what it takes to merge: so nothing that has come to rest is left lying because it was skipped.
+ *
  * A change during a pass only sets `fresh`; the end of the pass then starts the count of three anew.  So a
  * write costs one load while the scanner runs, and a wake-up only when it sleeps.  `fresh` is set before
  * `idle` is read, and `idle` before `fresh` (both sequentially consistent): no wake-up is lost.
@@ -15,11 +18,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "failpoint.h"
 #include "merge.h"
 #include "ptab.h"
 
-enum { SCANNER_NICE = 5 };
+enum { SCANNER_NICE = 5, SCAN_LOOK = 4096 /* slots, in one hold of a map lock */ };
 
 struct scan {
 	struct pool *pool;
@@ -32,6 +36,7 @@ struct scan {
 	atomic_bool fresh, idle;
 	unsigned passes_left; /* the scanner's own, as is the cursor */
 	bool merged; /* in this pass */
+	bool may_skip; /* in this pass */
 	uint32_t number;
 	uint64_t index;
 	void (*on_pass)(void *arg);
@@ -81,27 +86,51 @@ void scan_kick(struct scan *s)
 	lock_drop(&s->lock);
 }
 
+void scan_wake(struct scan *s)
+{
+	atomic_store(&s->fresh, true);
+	lock_take(&s->lock);
+	s->kicked = true;
+	pthread_cond_signal(&s->cond);
+	lock_drop(&s->lock);
+}
+
+void scan_rewind(struct scan *s)
+{
+	s->number = 0;
+	s->index = 0;
+}
+
 bool scan_is_idle(struct scan *s)
 {
-	return s->idle && (!s->fresh || pool_setting(s->pool, ATTR_run) != 1);
+	return s->idle && (!s->fresh || pool_setting(s->pool, ATTR_run) != 1 ||
+			   !pool_setting(s->pool, ATTR_pages_to_scan));
+}
+
+static bool has_nothing_to_merge(const struct inode *i)
+{
+	return advice_of_whole(i) != ADVICE_MERGEABLE && !i->record->ranges;
 }
 
 /* Up to `max` of an inode's frames from the cursor on.  Zero pages and reservations need no look. */
 static unsigned collect(struct scan *s, struct inode *i, struct found *found, unsigned max)
 {
+	bool plain = advice_is_plain(i), end = has_nothing_to_merge(i);
+	struct frames *f = s->pool->frames;
 	unsigned n = 0;
-	_Atomic uint32_t *slot = NULL;
 
 	rwlock_take_shared(&i->map);
-	while (n < max && (slot = ptab_next(i, s->pool->frames, s->index, FILE_PAGES_MAX, &s->index))) {
-		uint32_t frame = *slot;
+	for (unsigned k = 0; n < max && k < SCAN_LOOK && !end; k++) {
+		_Atomic uint32_t *slot = ptab_next(i, f, s->index, FILE_PAGES_MAX, &s->index);
+		uint32_t frame = slot ? *slot : SLOT_HOLE;
 
-		if (slot_is_frame(frame))
+		if (slot_is_frame(frame) && (plain || advice_may_merge(i, f, s->index)))
 			found[n++] = (struct found){ s->index, frame };
+		end = !slot;
 		s->index++;
 	}
 	rwlock_drop_shared(&i->map);
-	if (!slot) { /* the end of this one: on to the next */
+	if (end) { /* of this one: on to the next */
 		s->number = i->number + 1;
 		s->index = 0;
 	}
@@ -110,6 +139,10 @@ static unsigned collect(struct scan *s, struct inode *i, struct found *found, un
 
 static void count(struct scan *s, enum merge_r r)
 {
+	if (r == MERGE_SKIPPED) {
+		pool_count(s->pool, ATTR_pages_skipped, 1);
+		return;
+	}
 	pool_count(s->pool, ATTR_pages_scanned, 1);
 	if (r == MERGE_MERGED || r == MERGE_ZEROED)
 		pool_count(s->pool, ATTR_scan_merged, 1);
@@ -133,7 +166,7 @@ static bool scan_chunk(struct scan *s, unsigned max, unsigned *ret_done)
 		}
 		n = collect(s, i, found, MIN(max, (unsigned)SCAN_CHUNK));
 		for (unsigned k = 0; k < n; k++)
-			count(s, merge_page(s->pool, i, found[k].index, found[k].frame));
+			count(s, merge_page(s->pool, i, found[k].index, found[k].frame, s->may_skip));
 	} else {
 		s->number = 0;
 		s->index = 0;
@@ -181,7 +214,8 @@ static bool rest(struct scan *s, uint64_t ms)
 
 static bool must_run(struct scan *s)
 {
-	return pool_setting(s->pool, ATTR_run) == 1 && (s->fresh || s->passes_left);
+	return pool_setting(s->pool, ATTR_run) == 1 && pool_setting(s->pool, ATTR_pages_to_scan) &&
+	       (s->fresh || s->passes_left);
 }
 
 /* Nothing to do: sleep without a time-out. */
@@ -197,12 +231,18 @@ static bool idle(struct scan *s)
 	return go_on;
 }
 
+static void pass_begins(struct scan *s)
+{
+	s->may_skip = s->passes_left == SCAN_PASSES && pool_setting(s->pool, ATTR_smart_scan);
+	s->merged = false;
+}
+
 static void pass_done(struct scan *s)
 {
 	s->passes_left = atomic_exchange(&s->fresh, false) ? SCAN_PASSES : s->passes_left - 1;
 	if (s->on_pass && s->merged)
 		s->on_pass(s->on_pass_arg);
-	s->merged = false;
+	pass_begins(s);
 }
 
 /* One batch of pages_to_scan, in chunks so that the gate is never held for long. False: a pass ended. */

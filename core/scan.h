@@ -5,7 +5,7 @@
  * Keeps    K1 after a change it completes three passes, then sleeps and does not wake until the next.
  *          K2 no operation waits for it: it holds the gate for at most SCAN_CHUNK pages.
  *          K3 the cursor is two numbers, so files may vanish, grow or shrink under it.
- * Threads  scan_kick() from anywhere with no lock below SCAN.
+ * Threads  scan_kick() and scan_wake() from anywhere with no lock below SCAN.  The cursor moves inside the gate.
  * Fails    starting a thread: -errno.  Out of memory inside is met again in the next pass.
  */
 #pragma once
@@ -20,8 +20,13 @@ int scan_new(struct pool *p, struct scan **ret) must_check;
 int scan_start(struct scan *s) must_check;
 void scan_free(struct scan *s); /* stops the thread first */
 
-/* Something has changed: contents, files, or a setting. */
+/* Contents or files have changed. */
 void scan_kick(struct scan *s);
+/* A setting has: a sleep between two batches ends, too. */
+void scan_wake(struct scan *s);
+
+/* Begin at the first file again.  With the gate closed. */
+void scan_rewind(struct scan *s);
 
 /* Call `done` at the end of each pass that merged or indexed anything, from the scanner's thread, outside the gate. */
 void scan_on_pass(struct scan *s, void (*done)(void *arg), void *arg);

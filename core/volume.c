@@ -7,10 +7,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "failpoint.h"
 #include "ledger.h"
 #include "log.h"
 #include "range.h"
+#include "unmerge.h"
 #include "volume_inside.h"
 
 enum {
@@ -148,6 +150,8 @@ static int make_root(struct volume *v, const struct volume_config *config)
 		return r;
 	ASSERT(inode_ino(root) == ROOT_INO);
 	v->pool.settings->value[ATTR_merge_on_write] = config->merge_on_write;
+	if (config->merge_optin)
+		advice_set_whole(&v->pool, root, ADVICE_UNMERGEABLE);
 	return 0;
 }
 
@@ -161,6 +165,14 @@ static void remove_stale_names(const char *dir)
 		snprintf(path, sizeof(path), "%s/names.db%s", dir, suffix[n]);
 		(void)unlink(path);
 	}
+}
+
+/* With the gate closed: from here on everybody goes by the settings as they are now. */
+static void rules_changed(struct volume *v)
+{
+	frames_limit(v->pool.frames, (uint32_t)pool_setting(&v->pool, ATTR_max_page_sharing),
+		     pool_setting(&v->pool, ATTR_max_kernel_pages));
+	v->pool.rules++;
 }
 
 int volume_open(const struct volume_config *config, struct volume **ret)
@@ -185,6 +197,8 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 		r = names_open(v->dir, itable_header(v->pool.itable)->names_secret, &v->names);
 	if (!r)
 		r = empty ? make_root(v, config) : recover(v);
+	if (!r)
+		rules_changed(v);
 	if (!r && !config->copy && indexdb_open(v->dir, INDEX_ROWS, &v->indexdb) < 0) {
 		log_warning("%s/index.db cannot be opened; the mount goes on without it", v->dir);
 		v->indexdb = NULL;
@@ -228,6 +242,7 @@ void volume_bury(struct volume *v, struct inode *i)
 	if (!inode_bury(i))
 		return;
 	range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
+	advice_cut(&v->pool, i, 0);
 	itable_free(v->pool.itable, i);
 	keeper_change(v->keeper);
 }
@@ -313,16 +328,49 @@ void volume_stats(struct volume *v, int64_t ret[ATTRS])
 	gate_open(&v->gate);
 }
 
+static void set_run(struct volume *v, uint64_t value)
+{
+	v->pool.settings->value[ATTR_run] = value;
+	v->pool.run_stores++;
+}
+
+/* `run` says 2 already, so nothing is merged behind us. */
+static int unmerge(struct volume *v, uint32_t run_stores, const struct interrupt *interrupt)
+{
+	int r = unmerge_all(&v->pool, run_stores, interrupt);
+
+	gate_close(&v->gate);
+	if (v->pool.run_stores == run_stores) { /* else the cursor and `run` are somebody else's by now */
+		scan_rewind(v->scan);
+		if (r < 0)
+			set_run(v, 0);
+		else
+			pool_count(&v->pool, ATTR_full_scans, -counters_sum(v->counters, ATTR_full_scans));
+		rules_changed(v);
+	}
+	gate_open(&v->gate);
+	keeper_change(v->keeper);
+	return r;
+}
+
 int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct interrupt *interrupt)
 {
 	const struct attr_row *row = &attr_rows[attr];
+	uint32_t run_stores;
 
 	if (row->kind != ATTR_KIND_SETTING || value < row->min || value > row->max)
 		return -EINVAL;
 	gate_close(&v->gate); /* when this returns, nobody goes by the old value any more */
-	v->pool.settings->value[attr] = value;
+	if (attr == ATTR_run)
+		set_run(v, value);
+	else
+		v->pool.settings->value[attr] = value;
+	run_stores = v->pool.run_stores;
+	rules_changed(v);
 	gate_open(&v->gate);
-	scan_kick(v->scan);
+	if (attr == ATTR_run && value == 2)
+		return unmerge(v, run_stores, interrupt);
+	scan_wake(v->scan);
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <linux/falloc.h>
 #include <unistd.h>
 
+#include "advice.h"
 #include "fault.h"
 #include "log.h"
 #include "range.h"
@@ -67,6 +68,7 @@ static int truncate_to(struct volume *v, struct inode *i, uint64_t size)
 	if (r < 0)
 		return r;
 	set_size(i, size);
+	advice_cut(&v->pool, i, pages_of(size));
 	if (size <= old)
 		range_clear(&v->pool, i, pages_of(size), FILE_PAGES_MAX);
 	keeper_change(v->keeper);

@@ -8,6 +8,7 @@
 #include <linux/fs.h>
 #include <string.h>
 
+#include "advice.h"
 #include "volume_inside.h"
 
 /* Both, as one: enter and leave. */
@@ -235,6 +236,7 @@ static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 	r = itable_new(v->pool.itable, &attr, dir->record->domain, &i);
 	if (r < 0)
 		return r;
+	advice_inherit(i, dir);
 	i->record->lookups = 1; /* the caller's; once it has a name others may come */
 	r = to_errno(names_add(v->names, dir_ino, name, inode_ino(i), new->target));
 	if (r < 0) {

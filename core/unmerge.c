@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "unmerge.h"
+
+#include "fault.h"
+
+/* An inode that goes away meanwhile, even one that comes in its place, does no harm: what is created by the new rules is not
+ * merged. */
+static int next_batch(struct pool *p, struct inode *i, uint64_t *io_index, uint64_t end, unsigned flags,
+		      const struct interrupt *interrupt)
+{
+	int r;
+
+	if (interrupted(interrupt))
+		return -EINTR;
+	gate_enter(p->gate);
+	r = fault_unshare(p, i, io_index, end, flags);
+	gate_leave(p->gate);
+	return r;
+}
+
+int unmerge_range(struct pool *p, struct inode *i, uint64_t from, uint64_t end, unsigned flags,
+		  const struct interrupt *interrupt)
+{
+	int r;
+
+	do
+		r = next_batch(p, i, &from, end, flags, interrupt);
+	while (r > 0);
+	return r;
+}
+
+int unmerge_all(struct pool *p, uint32_t run_stores, const struct interrupt *interrupt)
+{
+	uint32_t number = 0;
+	struct inode *i;
+	int r = 0;
+
+	while (!r && (i = itable_next(p->itable, &number))) {
+		uint64_t index = 0;
+
+		do
+			r = p->run_stores == run_stores ?
+				    next_batch(p, i, &index, FILE_PAGES_MAX, 0, interrupt) :
+				    -EINTR;
+		while (r > 0);
+	}
+	return r;
+}
