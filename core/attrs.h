@@ -6,7 +6,7 @@
  *          A2 a transition (a page going from one counter to another) is published by one thread
  *             inside the gate: whoever closes the gate reads a consistent snapshot.
  * Threads  settings are single atomic words; counters are summed over per-thread cells.
- * Fails    -EINVAL for text that is no value of the row, -ERANGE beyond 64 bits: nothing changed.
+ * Fails    text that is no value of the row: the errno of KSM's file of that name, nothing changed.
  */
 #pragma once
 
@@ -15,6 +15,8 @@
 #include "base.h"
 
 enum attr_kind { ATTR_KIND_SETTING, ATTR_KIND_COUNTER, ATTR_KIND_GAUGE, ATTR_KIND_COMPUTED };
+enum attr_form { FORM_NUMBER, FORM_CAP, FORM_BOOL, FORM_WORDS }; /* see attrs.def */
+enum { ATTR_TEXT_BYTES = 64 }; /* room for any value as text */
 
 enum attr {
 #define ATTR_SETTING(name, ...) ATTR_##name,
@@ -32,7 +34,9 @@ enum attr {
 struct attr_row {
 	const char *name, *path, *unit, *help;
 	enum attr_kind kind;
-	uint64_t min, max, preset; /* of settings */
+	enum attr_form form; /* this and what follows: of settings */
+	const char *words; /* of FORM_WORDS: separated by '|' */
+	uint64_t min, max, preset;
 };
 
 extern const struct attr_row attr_rows[ATTRS];
@@ -44,8 +48,18 @@ struct settings {
 
 void settings_reset(struct settings *s);
 
-/* Text as written to a control file (decimal, one optional newline) to a value of `attr`. */
+/* Is it a setting, and `value` within its range? */
+bool attr_takes(enum attr attr, uint64_t value);
+
+/* Text as written to a control file to a value of `attr`, as the kernel reads its own: numbers are decimal with an
+ * optional plus sign, a newline may follow, a BOOL goes by its first letter (o: by two).
+ * -EINVAL: no value of `attr`. -ERANGE: a CAP beyond the kernel's int (KSM tells this apart for such a file alone). */
 int attr_parse(enum attr attr, const char *text, size_t len, uint64_t *ret_value) must_check;
+
+/* A value of `attr`, as volume_stats() tells it, as text without a newline: what attr_parse() takes for it. */
+void attr_print(enum attr attr, int64_t value, char ret[static ATTR_TEXT_BYTES]);
+/* The same, but of FORM_WORDS all words with the present one in brackets: "[none] scan-time". */
+void attr_print_choice(enum attr attr, int64_t value, char ret[static ATTR_TEXT_BYTES]);
 
 struct counters {
 	struct {

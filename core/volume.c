@@ -355,10 +355,9 @@ static int unmerge(struct volume *v, uint32_t run_stores, const struct interrupt
 
 int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct interrupt *interrupt)
 {
-	const struct attr_row *row = &attr_rows[attr];
 	uint32_t run_stores;
 
-	if (row->kind != ATTR_KIND_SETTING || value < row->min || value > row->max)
+	if (!attr_takes(attr, value))
 		return -EINVAL;
 	gate_close(&v->gate); /* when this returns, nobody goes by the old value any more */
 	if (attr == ATTR_run)

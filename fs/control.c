@@ -9,7 +9,6 @@
 #include "fs/control.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,8 +18,7 @@
 enum {
 	NODES_MAX = 2 * ATTRS + 16,
 	TEXTS = 64,
-	WORD_BYTES = 64,   /* of one component of a path */
-	VALUE_BYTES = 128, /* no value that is understood is longer */
+	WORD_BYTES = 64, /* of one component of a path */
 };
 
 struct node;
@@ -61,19 +59,24 @@ struct control {
 static int print_attr(struct control *c, const struct node *node, FILE *out)
 {
 	int64_t value[ATTRS];
+	char text[ATTR_TEXT_BYTES];
 
 	volume_stats(c->volume, value);
-	fprintf(out, "%" PRId64 "\n", value[node->attr]);
+	attr_print_choice(node->attr, value[node->attr], text);
+	fprintf(out, "%s\n", text);
 	return 0;
 }
 
 static int print_stats(struct control *c, const struct node *node, FILE *out)
 {
 	int64_t value[ATTRS];
+	char text[ATTR_TEXT_BYTES];
 
 	volume_stats(c->volume, value);
-	for (unsigned i = 0; i < ATTRS; i++)
-		fprintf(out, "%s %" PRId64 "\n", attr_rows[i].path, value[i]);
+	for (unsigned i = 0; i < ATTRS; i++) {
+		attr_print(i, value[i], text);
+		fprintf(out, "%s %s\n", attr_rows[i].path, text);
+	}
 	return 0;
 }
 
@@ -439,9 +442,12 @@ ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offse
 		return -ESTALE;
 	if (!node->is_setting)
 		return -EACCES;
-	if ((offset != 0 && !(flags & O_APPEND)) || len > VALUE_BYTES)
+	if (offset != 0 && !(flags & O_APPEND))
 		return -EINVAL; /* a value comes whole */
-	r = attr_parse(node->attr, text, len, &value);
+	/* sysfs shows its files one page of what is written: what it refuses there has its errno here. */
+	r = attr_parse(node->attr, text, MIN(len, (size_t)PAGE_BYTES), &value);
+	if (r == 0 && len > PAGE_BYTES)
+		r = -EINVAL;
 	if (r == 0)
 		r = volume_set(c->volume, node->attr, value, NULL);
 	return r < 0 ? r : (ssize_t)len;

@@ -7,7 +7,6 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,16 +33,19 @@ enum attr {
 static const struct row {
 	const char *path, *unit, *help;
 } rows[ATTRS] = {
-#define ATTR_SETTING(name, path, min, max, preset, unit, help) { path, unit, help },
+#define ATTR_SETTING(name, path, form, min, max, preset, unit, help) { path, unit, help },
 #define ATTR_COUNTER(name, path, unit, help) { path, unit, help },
 #define ATTR_GAUGE(name, path, unit, help) { path, unit, help },
 #define ATTR_COMPUTED(name, path, unit, help) { path, unit, help },
 #include "core/attrs.def"
 };
 
+enum { TEXT_BYTES = 64 };
+
 struct figures {
-	int64_t value[ATTRS];
-	bool known[ATTRS];
+	char text[ATTRS][TEXT_BYTES]; /* as the daemon tells it */
+	int64_t value[ATTRS]; /* of numbers */
+	bool known[ATTRS], number[ATTRS];
 };
 
 static const char usage[] =
@@ -81,16 +83,17 @@ static int read_figures(const char *mount, struct figures *ret)
 	while (fgets(line, sizeof(line), f)) {
 		char *space = strchr(line, ' '), *end;
 		enum attr a;
-		int64_t value;
 
 		if (!space)
 			continue;
-		*space = '\0';
-		value = strtoll(space + 1, &end, 10);
+		*space++ = '\0';
+		space[strcspn(space, "\n")] = '\0';
 		a = find(line);
-		if (a == ATTRS || end == space + 1 || *end != '\n')
+		if (a == ATTRS || !*space || strlen(space) >= TEXT_BYTES)
 			continue;
-		ret->value[a] = value;
+		memcpy(ret->text[a], space, strlen(space) + 1);
+		ret->value[a] = strtoll(space, &end, 10); /* the largest that fits, where a limit is none */
+		ret->number[a] = !*end;
 		ret->known[a] = true;
 		found++;
 	}
@@ -103,10 +106,10 @@ static int read_figures(const char *mount, struct figures *ret)
 }
 
 /* "2.0 MiB": three figures are enough for people. */
-static const char *human(int64_t bytes, char buf[static 32])
+static const char *human(double bytes, char buf[static 32])
 {
 	static const char *const unit[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double n = bytes < 0 ? -(double)bytes : (double)bytes;
+	double n = bytes < 0 ? -bytes : bytes;
 	unsigned i = 0;
 
 	while (n >= 1024 && i < sizeof(unit) / sizeof(unit[0]) - 1) {
@@ -121,7 +124,7 @@ static void print_bytes(const char *what, int64_t bytes, const char *note)
 {
 	char buf[32];
 
-	printf("  %-28s %14s  %s\n", what, human(bytes, buf), note);
+	printf("  %-28s %14s  %s\n", what, human((double)bytes, buf), note);
 }
 
 static void print_summary(const char *mount, const struct figures *f)
@@ -166,11 +169,11 @@ static void print_groups(const struct figures *f)
 			len = l;
 			printf("\n%.*s\n", l ? (int)l : 7, l ? group : "merging");
 		}
-		printf("  %-28s %14" PRId64 " %-7s ", rows[a].path + (l ? l + 1 : 0), f->value[a], unit);
+		printf("  %-28s %14s %-7s ", rows[a].path + (l ? l + 1 : 0), f->text[a], unit);
 		if (!strcmp(unit, "pages") || !strcmp(unit, "frames"))
-			printf("%11s  ", human(f->value[a] * PAGE_BYTES, buf));
+			printf("%11s  ", human((double)f->value[a] * PAGE_BYTES, buf));
 		else
-			printf("%11s  ", strcmp(unit, "bytes") ? "" : human(f->value[a], buf));
+			printf("%11s  ", strcmp(unit, "bytes") ? "" : human((double)f->value[a], buf));
 		puts(rows[a].help);
 	}
 }
@@ -179,18 +182,21 @@ static void print_raw(const struct figures *f)
 {
 	for (enum attr a = 0; a < ATTRS; a++)
 		if (f->known[a])
-			printf("%s %" PRId64 "\n", rows[a].path, f->value[a]);
+			printf("%s %s\n", rows[a].path, f->text[a]);
 }
 
+/* A number as it is, a word between quotes: the table has none that would need more. */
 static void print_json(const struct figures *f)
 {
 	const char *comma = "";
 
 	putchar('{');
 	for (enum attr a = 0; a < ATTRS; a++) {
+		const char *quote = f->number[a] ? "" : "\"";
+
 		if (!f->known[a])
 			continue;
-		printf("%s\n  \"%s\": %" PRId64, comma, rows[a].path, f->value[a]);
+		printf("%s\n  \"%s\": %s%s%s", comma, rows[a].path, quote, f->text[a], quote);
 		comma = ",";
 	}
 	puts("\n}");

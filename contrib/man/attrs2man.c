@@ -8,6 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 
+struct form {
+	enum { NUMBER, CAP, BOOL, WORDS } kind;
+	const char *words;
+};
+
+#define ATTR_FORM_NUMBER   NUMBER, NULL
+#define ATTR_FORM_CAP      CAP, NULL
+#define ATTR_FORM_BOOL     BOOL, NULL
+#define ATTR_FORM_WORDS(w) WORDS, w
+
 /* Text for roff: a leading dot or quote would be a request, and a backslash an escape. */
 static void put(const char *text)
 {
@@ -33,17 +43,59 @@ static void put_item(const char *path, const char *unit, const char *help)
 	puts(".");
 }
 
-static void put_setting(const char *path, const char *unit, const char *help, uint64_t min, uint64_t max,
-			uint64_t preset)
+/* The word before the next '|'; its length. */
+static size_t put_word(const char *words)
 {
-	put_item(path, unit, help);
-	printf("From %llu to %llu, at first %llu.\n", (unsigned long long)min, (unsigned long long)max,
-	       (unsigned long long)preset);
+	size_t len = strcspn(words, "|");
+	char word[64];
+
+	snprintf(word, sizeof(word), "%.*s", (int)len, words);
+	fputs(".Cm ", stdout);
+	put(word);
+	return len;
+}
+
+/* "none|scan-time" as "none or scan-time, at first none." */
+static void put_words(const char *words, uint64_t preset)
+{
+	const char *first = words;
+
+	for (size_t len = put_word(words); words[len]; len = put_word(words)) {
+		words += len + 1;
+		fputs("\nor\n", stdout);
+	}
+	while (preset-- > 0)
+		first += strcspn(first, "|") + 1;
+	fputs(" ,\nat first\n", stdout);
+	put_word(first);
+	fputs(" .\n", stdout);
+}
+
+static void put_range(const struct form *form, uint64_t min, uint64_t max, uint64_t preset)
+{
+	switch (form->kind) {
+	case BOOL:
+		printf("0 or 1, at first %llu.\n", (unsigned long long)preset);
+		break;
+	case WORDS:
+		put_words(form->words, preset);
+		break;
+	case CAP:
+	case NUMBER:
+		if (max == UINT64_MAX)
+			printf("From %llu on", (unsigned long long)min);
+		else
+			printf("From %llu to %llu", (unsigned long long)min, (unsigned long long)max);
+		printf("%s, at first %llu.\n", form->kind == CAP ? ", or 0" : "", (unsigned long long)preset);
+		break;
+	}
 }
 
 static void put_settings(void)
 {
-#define ATTR_SETTING(name, path, min, max, preset, unit, help) put_setting(path, unit, help, min, max, preset);
+#define ATTR_SETTING(name, path, is, min, max, preset, unit, help) \
+	put_item(path, unit, help);                                \
+	put_range(&(struct form){ ATTR_FORM_##is }, min, max, preset);
 #define ATTR_COUNTER(...)
 #define ATTR_GAUGE(...)
 #define ATTR_COMPUTED(...)

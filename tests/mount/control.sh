@@ -11,15 +11,36 @@ rows() {
 mount_ksmfs size=64m
 rows | while read -r path; do
 	value=$(attr "$path") || die "$path cannot be read"
-	expr "$value" : '-\{0,1\}[0-9]*$' >/dev/null || die "$path reads '$value'"
-	grep -q "^$path -\{0,1\}[0-9]*$" "$M/.ksmfs/stats" || die "$path is not in stats"
+	case $path in
+	advisor_mode)
+		[ "$value" = '[none] scan-time' ] || die "$path reads '$value'"
+		grep -qx "$path none" "$M/.ksmfs/stats" || die "$path is not in stats"
+		continue
+		;;
+	esac
+	expr "$value" : '-\{0,1\}[0-9][0-9]*$' >/dev/null || die "$path reads '$value'"
+	grep -q "^$path -\{0,1\}[0-9][0-9]*$" "$M/.ksmfs/stats" || die "$path is not in stats"
 done
 [ "$(wc -l <"$M/.ksmfs/stats")" = "$(rows | wc -l)" ] || die "stats has other lines"
 [ "$(stat -c %a:%u "$M/.ksmfs/run")" = 644:0 ] || die "mode of run"
 [ "$(stat -c %a:%u "$M/.ksmfs/pages_sharing")" = 444:0 ] || die "mode of pages_sharing"
 [ -z "$(ls -A "$M")" ] || die "hidden, and listed"
-attr_is run 1 && attr_is merge_on_write 1 && attr_is pages_to_scan 100 && attr_is sleep_millisecs 20 ||
-	die "a default differs"
+while read -r name preset; do
+	attr_is "$name" "$preset" || die "$name is $(attr "$name") at first, not $preset"
+done <<'EOF'
+run 1
+merge_on_write 1
+pages_to_scan 100
+sleep_millisecs 20
+smart_scan 1
+use_zero_pages 1
+max_page_sharing 0
+max_kernel_pages 0
+advisor_target_scan_time 200
+advisor_max_cpu 70
+advisor_min_pages_to_scan 500
+advisor_max_pages_to_scan 30000
+EOF
 
 # Read in pieces, a snapshot stays one.
 dd if="$M/.ksmfs/stats" bs=7 2>/dev/null | tail -n 1 | grep -q ' ' || die "stats read in pieces"

@@ -42,9 +42,10 @@ def digest(path):
 
 
 def figures(mnt):
-    """The snapshot in .ksmfs/stats."""
+    """The snapshot in .ksmfs/stats: numbers, and words as they are."""
     with open(os.path.join(mnt, ".ksmfs/stats")) as f:
-        return {name: int(value) for name, value in (line.split() for line in f)}
+        pairs = [line.split() for line in f]
+    return {name: value if value.isalpha() or "-" in value[1:] else int(value) for name, value in pairs}
 
 
 def same(got, want, what):

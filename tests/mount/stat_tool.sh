@@ -13,6 +13,16 @@ settle
 "$stat_" "$M" >"$T/out"
 grep -q 'saved by sharing *2.0 MiB' "$T/out" || die "two of three MiB are saved: $(cat "$T/out")"
 "$stat_" --raw "$M" | grep -qx 'pages_sharing 512' || die "--raw"
+set_attr max_kernel_pages 18446744073709551615
+"$stat_" --raw "$M" >"$T/raw"
+diff "$T/raw" "$M/.ksmfs/stats" >"$T/diff" || [ "$(grep -c '^<' "$T/diff")" -le 5 ] || die "--raw is not stats: $(cat "$T/diff")"
+grep -qx 'advisor_mode none' "$T/raw" || die "--raw, a word"
+grep -qx 'max_kernel_pages 18446744073709551615' "$T/raw" || die "--raw, a large number"
+"$stat_" --json "$M" | python3 -c '
+import json, sys
+f = json.load(sys.stdin)
+assert f["advisor_mode"] == "none" and f["max_kernel_pages"] == 2**64 - 1 and f["pages_sharing"] == 512, f'
+"$stat_" "$M" | grep -q ' advisor_mode  *none ' || die "a word for people"
 touch "$M/file"
 mkdir "$M/dir"
 for at in "$M/dir" "$M/file" "$M/a" /proc "$T/absent"; do
