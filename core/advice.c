@@ -5,9 +5,10 @@
  *   one leaf -> root, leaves more points than a frame holds         [replace]
  *   any      -> shorter      truncation: in place, the tail is freed [advice_cut]
  *
- * The record's word is the number of points << 32 | frame; up to POINTS of them, that frame holds them, else it holds the
- * numbers of the frames that do, each but the last of them full.  So the k-th point is found without a search, and pages by
- * bisection.  A change makes new frames and swings the word: what is there is never half done.
+ * The record's word is the number of points << 32 | frame; up to POINTS of them, that frame holds them, else
+ * it holds the numbers of the frames that do, each but the last of them full.  So the k-th point is found
+ * without a search, and pages by bisection.  A change makes new frames and swings the word: what is there is
+ * never half done.
  */
 #include "advice.h"
 

@@ -237,8 +237,8 @@ static enum content_r enter(struct search *q, struct shard *s) REQUIRES(s->lock)
 	return CONTENT_INSERTED;
 }
 
-/* Nearly always the first one with this tag is it.  If not, all are compared, in the order of frames, as others come and go
- * meanwhile. */
+/* Nearly always the first one with this tag is it.  If not, all are compared, in the order of frames, as
+ * others come and go meanwhile. */
 enum content_r content_find(struct content *c, uint32_t tag, uint16_t domain, const void *page,
 			    uint32_t insert, uint32_t *ret_frame)
 {

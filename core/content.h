@@ -4,8 +4,9 @@
  * Owns     the entries (8 bytes: tag and frame) and the flag `indexed` of frames.
  * Keeps    I1 a frame is in the index once, under its tag, exactly while its word says `indexed`.
  *          I2 an indexed frame's bytes do not change: its owner takes it out first.
- *          I3 no two frames in the index have equal bytes in one domain, unless one had as many slots as it may: whoever
- *             enters one has, under the same hold of the shard's lock, seen every entry that could equal it.
+ *          I3 no two frames in the index have equal bytes in one domain, unless one had as many slots as
+ *             it may: whoever enters one has, under the same hold of the shard's lock, seen every entry
+ *             that could equal it.
  *          I4 it may forget; that costs sharing, never correctness.
  * Threads  takes one shard's lock (CONTENT) itself; bytes are compared with no lock of its own held.
  * Fails    content_find(): CONTENT_ABSENT, and CONTENT_INSERTED where asked to.  Without memory to
@@ -22,9 +23,9 @@ enum content_r { CONTENT_FOUND, CONTENT_ABSENT, CONTENT_INSERTED };
 int content_new(struct frames *frames, struct content **ret) must_check;
 void content_free(struct content *c);
 
-/* Find a frame of `domain` that holds exactly these bytes and may have one slot more; it comes back pinned.  If there is
- * none and `insert` is not 0, that frame (held by the caller's pin, full of these bytes) enters the index.  An
- * `insert` that is in the index already is never what is found. */
+/* Find a frame of `domain` that holds exactly these bytes and may have one slot more; it comes back pinned.
+ * If there is none and `insert` is not 0, that frame (held by the caller's pin, full of these bytes) enters
+ * the index.  An `insert` that is in the index already is never what is found. */
 enum content_r content_find(struct content *c, uint32_t tag, uint16_t domain, const void *page,
 			    uint32_t insert, uint32_t *ret_frame);
 

@@ -34,9 +34,10 @@ int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *da
 int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count,
 	       uint32_t *ret_frame) must_check;
 
-/* Take some of [*io_index, end) out of merging: each page gets a frame of its own, as if somebody were to write to it (KSM's
- * break_ksm), and counts as untracked.  flags: 0 or FAULT_KEEP_SHARED.  *io_index moves behind what was done; 1: there is more.
- * -ENOMEM: it stops while there is still room for those who must have it. */
+/* Take some of [*io_index, end) out of merging: each page gets a frame of its own, as if somebody were to
+ * write to it (KSM's break_ksm), and counts as untracked.  flags: 0 or FAULT_KEEP_SHARED.  *io_index moves
+ * behind what was done; 1: there is more. -ENOMEM: it stops while there is still room for those who must have
+ * it. */
 int fault_unshare(struct pool *p, struct inode *i, uint64_t *io_index, uint64_t end, unsigned flags) must_check;
 
 /* Pass on a page lock's ticket that was not needed after all. */

@@ -65,8 +65,8 @@ struct frame_info frames_look(const struct frames *f, uint32_t frame);
 bool frames_pin(struct frames *f, uint32_t frame);
 bool frames_ref(struct frames *f, uint32_t frame); /* or the limits below say no */
 
-/* At most `sharers_max` slots refer to one frame, and at most `shared_max` frames have two or more; 0: as many as can be
- * counted.  With the gate closed. */
+/* At most `sharers_max` slots refer to one frame, and at most `shared_max` frames have two or more; 0: as many
+ * as can be counted.  With the gate closed. */
 void frames_limit(struct frames *f, uint32_t sharers_max, uint64_t shared_max);
 bool frames_is_full(const struct frames *f, uint32_t frame);
 

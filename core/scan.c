@@ -4,8 +4,9 @@
  *   IDLE    -> RUNNING   a change, or a setting                  [scan_kick]
  *   RUNNING -> IDLE      three passes since the last change      [pass_done]
  *
- * Of the three, the first may skip pages that have never come to rest (smart_scan); the last two look at everything, which is
- * what it takes to merge: so nothing that has come to rest is left lying because it was skipped.
+ * Of the three, the first may skip pages that have never come to rest (smart_scan); the last two look at
+ * everything, which is what it takes to merge: so nothing that has come to rest is left lying because it was
+ * skipped.
  *
  * A change during a pass only sets `fresh`; the end of the pass then starts the count of three anew.  So a
  * write costs one load while the scanner runs, and a wake-up only when it sleeps.  `fresh` is set before

@@ -3,8 +3,8 @@
 
 #include "fault.h"
 
-/* An inode that goes away meanwhile, even one that comes in its place, does no harm: what is created by the new rules is not
- * merged. */
+/* An inode that goes away meanwhile, even one that comes in its place, does no harm: what is created by the
+ * new rules is not merged. */
 static int next_batch(struct pool *p, struct inode *i, uint64_t *io_index, uint64_t end, unsigned flags,
 		      const struct interrupt *interrupt)
 {

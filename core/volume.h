@@ -168,15 +168,17 @@ enum volume_advice {
 	VOLUME_KEEP,        /* merge nothing more; what is merged stays */
 };
 
-/* Of a file: holds for all of it, at once; what was said of ranges is forgotten.  Of a directory: for what is created in it
- * from now on.  -ENOMEM, -EINTR: the file is out of merging, but not all of it has been split: say it again. */
+/* Of a file: holds for all of it, at once; what was said of ranges is forgotten.  Of a directory: for what is
+ * created in it from now on.  -ENOMEM, -EINTR: the file is out of merging, but not all of it has been split:
+ * say it again. */
 int volume_advise(struct volume *v, uint64_t ino, enum volume_advice advice, const struct interrupt *interrupt)
 	must_check;
 int volume_advice(struct volume *v, uint64_t ino, enum volume_advice *ret) must_check;
 
-/* Of a range of a file, which goes before what holds for all of it; never VOLUME_KEEP.  It is known whatever `run` says, and
- * forgotten by truncation.  -EINVAL: not whole pages.  -ENOMEM as madvise(2): some of the range is beyond the end (the rest was
- * done), too many ranges, or no memory to split with; -EINTR as above.  -EISDIR. */
+/* Of a range of a file, which goes before what holds for all of it; never VOLUME_KEEP.  It is known whatever
+ * `run` says, and forgotten by truncation.  -EINVAL: not whole pages.  -ENOMEM as madvise(2): some of the
+ * range is beyond the end (the rest was done), too many ranges, or no memory to split with; -EINTR as above.
+ * -EISDIR. */
 int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, enum volume_advice advice,
 			const struct interrupt *interrupt) must_check;
 
@@ -201,9 +203,9 @@ int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, 
 
 /* One consistent snapshot of every row of attrs.def, by enum attr. */
 void volume_stats(struct volume *v, int64_t ret[ATTRS]);
-/* The errors are those of KSM's file of that name (settings.h); a refused value changes nothing.  `run` = 2 splits all that is
- * merged before it returns: -ENOMEM, -EINTR: what was split stays split, and `run` is 0 then (or what somebody else has
- * set it to meanwhile, which ends this call). */
+/* The errors are those of KSM's file of that name (settings.h); a refused value changes nothing.  `run` = 2
+ * splits all that is merged before it returns: -ENOMEM, -EINTR: what was split stays split, and `run` is 0
+ * then (or what somebody else has set it to meanwhile, which ends this call). */
 int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct interrupt *interrupt) must_check;
 const char *volume_dir(const struct volume *v);
 
