@@ -31,12 +31,6 @@ const struct attr_row attr_rows[ATTRS] = {
 #undef ATTR_COMPUTED
 };
 
-void settings_reset(struct settings *s)
-{
-	for (unsigned i = 0; i < ATTRS; i++)
-		atomic_store(&s->value[i], attr_rows[i].preset);
-}
-
 bool attr_takes(enum attr attr, uint64_t value)
 {
 	const struct attr_row *row = &attr_rows[attr];

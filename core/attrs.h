@@ -2,10 +2,9 @@
 /* core/attrs.h - settings and figures by number, generated from attrs.def.
  *
  * Owns     the table of rows, and the counters of one volume.
- * Keeps    A1 a setting is within its range at every instant.
- *          A2 a transition (a page going from one counter to another) is published by one thread
+ * Keeps    A2 a transition (a page going from one counter to another) is published by one thread
  *             inside the gate: whoever closes the gate reads a consistent snapshot.
- * Threads  settings are single atomic words; counters are summed over per-thread cells.
+ * Threads  the table never changes; counters are summed over per-thread cells.
  * Fails    text that is no value of the row: the errno of KSM's file of that name, nothing changed.
  */
 #pragma once
@@ -40,13 +39,6 @@ struct attr_row {
 };
 
 extern const struct attr_row attr_rows[ATTRS];
-
-/* Settings as they lie in the inode memfd: whoever takes the mount over finds them unchanged. */
-struct settings {
-	_Atomic uint64_t value[ATTRS];
-};
-
-void settings_reset(struct settings *s);
 
 /* Is it a setting, and `value` within its range? */
 bool attr_takes(enum attr attr, uint64_t value);

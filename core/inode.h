@@ -17,10 +17,10 @@
 #include <time.h>
 
 #include "arena.h"
-#include "attrs.h"
 #include "digest.h"
 #include "lock.h"
 #include "room.h"
+#include "settings.h"
 
 enum { INODE_DIRECT = 8 };
 

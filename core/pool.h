@@ -12,6 +12,7 @@
 #include "content.h"
 #include "inode.h"
 #include "pagelock.h"
+#include "settings.h"
 
 struct pool {
 	struct gate *gate;
@@ -33,7 +34,7 @@ struct pool {
 
 static inline uint64_t pool_setting(const struct pool *p, enum attr attr)
 {
-	return atomic_load_explicit(&p->settings->value[attr], memory_order_relaxed);
+	return settings_get(p->settings, attr);
 }
 
 static inline void pool_count(struct pool *p, enum attr attr, int64_t n)

@@ -89,7 +89,6 @@ void scan_kick(struct scan *s)
 
 void scan_wake(struct scan *s)
 {
-	atomic_store(&s->fresh, true);
 	lock_take(&s->lock);
 	s->kicked = true;
 	pthread_cond_signal(&s->cond);

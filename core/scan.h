@@ -22,7 +22,7 @@ void scan_free(struct scan *s); /* stops the thread first */
 
 /* Contents or files have changed. */
 void scan_kick(struct scan *s);
-/* A setting has: a sleep between two batches ends, too. */
+/* A setting has changed: a sleep that has begun ends, too. */
 void scan_wake(struct scan *s);
 
 /* Begin at the first file again.  With the gate closed. */

@@ -328,12 +328,6 @@ void volume_stats(struct volume *v, int64_t ret[ATTRS])
 	gate_open(&v->gate);
 }
 
-static void set_run(struct volume *v, uint64_t value)
-{
-	v->pool.settings->value[ATTR_run] = value;
-	v->pool.run_stores++;
-}
-
 /* `run` says 2 already, so nothing is merged behind us. */
 static int unmerge(struct volume *v, uint32_t run_stores, const struct interrupt *interrupt)
 {
@@ -343,7 +337,7 @@ static int unmerge(struct volume *v, uint32_t run_stores, const struct interrupt
 	if (v->pool.run_stores == run_stores) { /* else the cursor and `run` are somebody else's by now */
 		scan_rewind(v->scan);
 		if (r < 0)
-			set_run(v, 0);
+			v->pool.settings->value[ATTR_run] = 0;
 		else
 			pool_count(&v->pool, ATTR_full_scans, -counters_sum(v->counters, ATTR_full_scans));
 		rules_changed(v);
@@ -353,22 +347,31 @@ static int unmerge(struct volume *v, uint32_t run_stores, const struct interrupt
 	return r;
 }
 
+/* How fast the scanner goes, not what it finds. */
+static bool is_pace(enum attr attr)
+{
+	return attr == ATTR_pages_to_scan || attr == ATTR_sleep_millisecs ||
+	       (attr >= ATTR_advisor_mode && attr <= ATTR_advisor_max_pages_to_scan);
+}
+
 int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct interrupt *interrupt)
 {
 	uint32_t run_stores;
+	int r;
 
-	if (!attr_takes(attr, value))
-		return -EINVAL;
 	gate_close(&v->gate); /* when this returns, nobody goes by the old value any more */
-	if (attr == ATTR_run)
-		set_run(v, value);
-	else
-		v->pool.settings->value[attr] = value;
+	r = settings_store(v->pool.settings, attr, value, counters_sum(v->counters, ATTR_pages_shared));
+	v->pool.run_stores += r == SETTINGS_CHANGED && attr == ATTR_run;
 	run_stores = v->pool.run_stores;
-	rules_changed(v);
+	if (r == SETTINGS_CHANGED)
+		rules_changed(v);
 	gate_open(&v->gate);
+	if (r != SETTINGS_CHANGED)
+		return r;
 	if (attr == ATTR_run && value == 2)
 		return unmerge(v, run_stores, interrupt);
+	if (!is_pace(attr))
+		scan_kick(v->scan);
 	scan_wake(v->scan);
 	return 0;
 }

@@ -187,18 +187,6 @@ static void rows__each_is_whole_and_alone(void **state)
 	}
 }
 
-static void settings__start_with_their_defaults(void **state)
-{
-	struct settings s;
-
-	(void)state;
-	memset((void *)&s, 0xff, sizeof(s));
-	settings_reset(&s);
-	assert_int_equal(s.value[ATTR_run], 1);
-	assert_int_equal(s.value[ATTR_pages_to_scan], 100);
-	assert_int_equal(s.value[ATTR_sleep_millisecs], 20);
-}
-
 static void counters__sum_over_threads_and_below_zero(void **state)
 {
 	static struct counters c;
@@ -222,7 +210,6 @@ int main(void)
 		cmocka_unit_test(print__figures_may_be_negative_and_settings_are_not),
 		cmocka_unit_test(print_choice__shows_all_words_and_the_present_one),
 		cmocka_unit_test(rows__each_is_whole_and_alone),
-		cmocka_unit_test(settings__start_with_their_defaults),
 		cmocka_unit_test(counters__sum_over_threads_and_below_zero),
 	};
 

@@ -141,6 +141,21 @@ static void thread__a_long_sleep_does_not_keep_it_from_ending(void **state)
 	rest_ms(5);
 } /* the teardown stops it */
 
+static void thread__another_sleep_holds_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	set(f, ATTR_merge_on_write, 0);
+	put_pages(f, make_file(f, "file"), 0, 10, A, 0);
+	set(f, ATTR_sleep_millisecs, UINT32_MAX);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	rest_ms(20); /* now it sleeps, for weeks */
+	assert_false(scan_is_idle(f->v->scan));
+	set(f, ATTR_sleep_millisecs, 1);
+	settle(f);
+	assert_counts(f, 1, 9, 0, 0, 0);
+}
+
 static void pass__files_may_vanish_under_the_cursor(void **state)
 {
 	struct fixture *f = *state;
@@ -202,6 +217,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(thread__run_0_stops_it_and_1_lets_it_go_on),
 	FIXTURE_TEST(thread__run_0_sleeps_through_any_number_of_writes),
 	FIXTURE_TEST(thread__a_long_sleep_does_not_keep_it_from_ending),
+	FIXTURE_TEST(thread__another_sleep_holds_at_once),
 	FIXTURE_TEST(pass__files_may_vanish_under_the_cursor),
 	FIXTURE_TEST(pass__its_end_is_told_when_it_has_merged),
 	FIXTURE_TEST(new__fails_without_memory),

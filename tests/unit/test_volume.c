@@ -71,6 +71,19 @@ static void set__only_settings_within_their_range(void **state)
 	assert_figure(f, pages_shared, 0);
 }
 
+static void set__what_depends_on_others_is_refused_as_ksm_does(void **state)
+{
+	struct fixture *f = *state;
+
+	put_pages(f, make_file(f, "file"), 0, 10, A, 0);
+	assert_figure(f, pages_shared, 1);
+	assert_int_equal(volume_set(f->v, ATTR_max_page_sharing, 2, NULL), -EBUSY);
+	assert_int_equal(volume_set(f->v, ATTR_max_page_sharing, 0, NULL), 0);
+	set(f, ATTR_advisor_mode, ADVISOR_SCAN_TIME);
+	assert_int_equal(volume_set(f->v, ATTR_pages_to_scan, 500, NULL), -EINVAL);
+	assert_figure(f, pages_to_scan, 500);
+}
+
 static void stats__the_profit_is_what_is_saved_less_what_is_spent(void **state)
 {
 	struct fixture *f = *state;
@@ -116,6 +129,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(open__where_no_database_can_be_is_an_error),
 	FIXTURE_TEST(statfs__is_the_size_and_what_is_left),
 	FIXTURE_TEST(set__only_settings_within_their_range),
+	FIXTURE_TEST(set__what_depends_on_others_is_refused_as_ksm_does),
 	FIXTURE_TEST(stats__the_profit_is_what_is_saved_less_what_is_spent),
 	FIXTURE_TEST(start__what_was_written_is_merged),
 	cmocka_unit_test(close__null_is_fine),

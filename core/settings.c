@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/settings.c - rules that a row of attrs.def cannot say, because they are about more than one.
+ *
+ * They are KSM's, with one more: KSM takes a least number of pages above the most, and then goes by the most.  Here
+ * the least is a promise, so the two must agree: who moves both upwards writes the most first.
+ */
+#include "settings.h"
+
+void settings_reset(struct settings *s)
+{
+	for (unsigned i = 0; i < ATTRS; i++)
+		atomic_store(&s->value[i], attr_rows[i].preset);
+}
+
+uint64_t settings_advisable(const struct settings *s, uint64_t pages)
+{
+	pages = MIN(pages, settings_get(s, ATTR_advisor_max_pages_to_scan));
+	pages = MAX(pages, settings_get(s, ATTR_advisor_min_pages_to_scan));
+	pages = MAX(pages, UINT64_C(1));
+	return MIN(pages, attr_rows[ATTR_pages_to_scan].max);
+}
+
+/* May `attr`, which is something else now, become `value`? */
+static int allowed(const struct settings *s, enum attr attr, uint64_t value, int64_t pages_shared)
+{
+	switch (attr) {
+	case ATTR_max_page_sharing:
+		return pages_shared ? -EBUSY : 0;
+	case ATTR_advisor_min_pages_to_scan:
+		return value > settings_get(s, ATTR_advisor_max_pages_to_scan) ? -EINVAL : 0;
+	case ATTR_advisor_max_pages_to_scan:
+		return value < settings_get(s, ATTR_advisor_min_pages_to_scan) ? -EINVAL : 0;
+	default:
+		return 0;
+	}
+}
+
+int settings_store(struct settings *s, enum attr attr, uint64_t value, int64_t pages_shared)
+{
+	int r;
+
+	if (!attr_takes(attr, value))
+		return -EINVAL;
+	if (attr == ATTR_pages_to_scan && settings_get(s, ATTR_advisor_mode) != ADVISOR_NONE)
+		return -EINVAL;
+	if (settings_get(s, attr) == value)
+		return attr == ATTR_run ? SETTINGS_CHANGED : SETTINGS_KEPT;
+	r = allowed(s, attr, value, pages_shared);
+	if (r < 0)
+		return r;
+	atomic_store(&s->value[attr], value);
+	if (attr == ATTR_advisor_mode)
+		atomic_store(&s->value[ATTR_pages_to_scan],
+			     value == ADVISOR_NONE ? attr_rows[ATTR_pages_to_scan].preset : settings_advisable(s, 0));
+	return SETTINGS_CHANGED;
+}
