@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "advice.h"
+#include "advisor.h"
 #include "failpoint.h"
 #include "merge.h"
 #include "ptab.h"
@@ -42,6 +43,11 @@ struct scan {
 	uint64_t index;
 	void (*on_pass)(void *arg);
 	void *on_pass_arg;
+	struct advisor advisor;
+	uint64_t advised; /* pages_to_scan as the advisor left it; anything else: the mode was changed */
+	uint64_t began_ms, began_cpu_ms;
+	bool under_way; /* a pass */
+	bool timed;     /* ... from its beginning and without a rest, for the advisor */
 };
 
 struct found {
@@ -223,6 +229,7 @@ static bool idle(struct scan *s)
 {
 	bool go_on = true;
 
+	s->timed = false;
 	atomic_store(&s->idle, true);
 	while (go_on && !must_run(s))
 		go_on = rest(s, 0);
@@ -231,18 +238,46 @@ static bool idle(struct scan *s)
 	return go_on;
 }
 
-static void pass_begins(struct scan *s)
-{
-	s->may_skip = s->passes_left == SCAN_PASSES && pool_setting(s->pool, ATTR_smart_scan);
-	s->merged = false;
-}
-
 static void pass_done(struct scan *s)
 {
 	s->passes_left = atomic_exchange(&s->fresh, false) ? SCAN_PASSES : s->passes_left - 1;
 	if (s->on_pass && s->merged)
 		s->on_pass(s->on_pass_arg);
-	pass_begins(s);
+	s->merged = false;
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Inside the gate, as is the end: nobody changes advisor_mode meanwhile. */
+static void pass_begins(struct scan *s)
+{
+	uint64_t now = pool_setting(s->pool, ATTR_pages_to_scan);
+
+	s->under_way = true;
+	s->may_skip = s->passes_left == SCAN_PASSES && pool_setting(s->pool, ATTR_smart_scan);
+	s->timed = pool_setting(s->pool, ATTR_advisor_mode) == ADVISOR_SCAN_TIME;
+	if (!s->timed || now != s->advised)
+		s->advisor = (struct advisor){ 0 };
+	s->advised = now;
+	s->began_ms = clock_ms(CLOCK_MONOTONIC);
+	s->began_cpu_ms = clock_ms(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void pass_ends(struct scan *s)
+{
+	s->under_way = false;
+	if (!s->timed || pool_setting(s->pool, ATTR_advisor_mode) != ADVISOR_SCAN_TIME ||
+	    pool_setting(s->pool, ATTR_pages_to_scan) != s->advised)
+		return;
+	s->advised = advisor_pages(&s->advisor, s->pool->settings, clock_ms(CLOCK_MONOTONIC) - s->began_ms,
+				   clock_ms(CLOCK_THREAD_CPUTIME_ID) - s->began_cpu_ms);
+	atomic_store(&s->pool->settings->value[ATTR_pages_to_scan], s->advised);
 }
 
 /* One batch of pages_to_scan, in chunks so that the gate is never held for long. False: a pass ended. */
@@ -259,7 +294,11 @@ static bool batch(struct scan *s)
 			gate_leave(s->pool->gate);
 			return true;
 		}
+		if (!s->under_way)
+			pass_begins(s);
 		end = scan_chunk(s, (unsigned)MIN(left, (uint64_t)SCAN_CHUNK), &done);
+		if (end)
+			pass_ends(s);
 		gate_leave(s->pool->gate);
 		if (end) {
 			pass_done(s);

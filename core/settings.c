@@ -2,7 +2,7 @@
 /* core/settings.c - rules that a row of attrs.def cannot say, because they are about more than one.
  *
  * They are KSM's, with one more: KSM takes a least number of pages above the most, and then goes by the most.  Here
- * the least is a promise, so the two must agree: who moves both upwards writes the most first.
+ * the least bounds the advisor, too, so the two must agree: who moves both upwards writes the most first.
  */
 #include "settings.h"
 

@@ -156,6 +156,28 @@ static void thread__another_sleep_holds_at_once(void **state)
 	assert_counts(f, 1, 9, 0, 0, 0);
 }
 
+static void thread__the_advisor_sets_pages_to_scan_after_each_pass(void **state)
+{
+	struct fixture *f = *state;
+	int64_t advised;
+
+	put_pages(f, make_file(f, "file"), 0, 10, A, 0);
+	set(f, ATTR_advisor_min_pages_to_scan, 300);
+	set(f, ATTR_advisor_max_pages_to_scan, 1000);
+	set(f, ATTR_advisor_mode, ADVISOR_SCAN_TIME);
+	assert_figure(f, pages_to_scan, 300);
+	start(f);
+	settle(f);
+	advised = figure(f, ATTR_pages_to_scan); /* a pass of next to no time: ten percent of a CPU */
+	assert_in_range(advised, 301, 1000);
+	set(f, ATTR_advisor_mode, ADVISOR_NONE);
+	settle(f);
+	assert_figure(f, pages_to_scan, 100);
+	set(f, ATTR_run, 1);
+	settle(f);
+	assert_figure(f, pages_to_scan, 100);
+}
+
 static void pass__files_may_vanish_under_the_cursor(void **state)
 {
 	struct fixture *f = *state;
@@ -218,6 +240,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(thread__run_0_sleeps_through_any_number_of_writes),
 	FIXTURE_TEST(thread__a_long_sleep_does_not_keep_it_from_ending),
 	FIXTURE_TEST(thread__another_sleep_holds_at_once),
+	FIXTURE_TEST(thread__the_advisor_sets_pages_to_scan_after_each_pass),
 	FIXTURE_TEST(pass__files_may_vanish_under_the_cursor),
 	FIXTURE_TEST(pass__its_end_is_told_when_it_has_merged),
 	FIXTURE_TEST(new__fails_without_memory),
