@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/advisor.h - how many pages to scan at a time, so that a pass takes as long as it should (KSM's scan-time advisor).
+/* core/advisor.h - how many pages to scan at a time, so that a pass takes as long as it should.
  *
- * Told after each pass how long it took, it answers with the pages_to_scan of the next.  KSM's rule, in whole numbers
- * rounded down, in which nothing overflows:
+ * Told after each pass how long it took, it answers with the pages_to_scan of the next.  The rule is that of KSM's
+ * scan-time advisor, in whole numbers rounded down, in which nothing overflows:
  *
  *  seconds  what the pass took, at least 1
  *  factor   advisor_target_scan_time in percent of that, at least 1

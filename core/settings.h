@@ -27,8 +27,8 @@ static inline uint64_t settings_get(const struct settings *s, enum attr attr)
 
 void settings_reset(struct settings *s);
 
-/* Write a setting.  The present value is taken and does nothing (SETTINGS_KEPT), with two exceptions, as in KSM: of `run` any
- * write counts as a change, and pages_to_scan is the advisor's while there is one.
+/* Write a setting.  The present value is taken and does nothing (SETTINGS_KEPT), with two exceptions, as in KSM: of
+ * `run` any write counts as a change, and pages_to_scan is the advisor's while there is one.
  * -EINVAL: out of range; pages_to_scan while advisor_mode is not none; advisor pages with the least above the most.
  * -EBUSY: max_page_sharing while pages_shared is not 0.
  * A change of advisor_mode sets pages_to_scan: to its default, or to what the advisor starts with. */
