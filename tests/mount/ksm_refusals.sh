@@ -142,6 +142,7 @@ if "advisor_mode" in names:
         write(ksm, "pages_to_scan", before["pages_to_scan"])
     same(write(ours, "advisor_mode", b"none"), 0, "no advisor")
     same(read(ours, "pages_to_scan"), b"100\n", "pages_to_scan without an advisor")
+    write(ours, "run", b"1")
     same({n: read(ksm, n) for n in before}, before, "KSM's settings")
 
 # What is shared keeps its cap, as in KSM: EBUSY, but for the present value.
