@@ -186,6 +186,16 @@ static int take_control(struct reader *r, const struct row *row, char *value)
 	return bad_value(r, row, value, "hidden, visible or none");
 }
 
+static int take_merge(struct reader *r, const struct row *row, char *value)
+{
+	bool optin = strcmp(value, "optin") == 0;
+
+	if (!optin && strcmp(value, "all") != 0)
+		return bad_value(r, row, value, "all or optin");
+	r->o->merge_optin = optin;
+	return 0;
+}
+
 /* A string that fits; row->max is the size of the field. */
 static int take_text(struct reader *r, const struct row *row, char *value)
 {
@@ -247,6 +257,7 @@ static const struct row rows[] = {
 	{"gid=", take_u32, "group of the root directory", FIELD(gid), .max = UINT32_MAX - 1},
 	{"index=", take_text, "directory of the databases, instead of a private one", TEXT(index)},
 	{"control=", take_control, "hidden, visible or none: .ksmfs/ in the root directory (hidden)"},
+	{"merge=", take_merge, "all, or optin: only what is said to be mergeable, see ksmfsctl (all)"},
 	{"merge_on_write=", take_bool, "what the setting of that name starts with: 0 or 1 (1)",
 	 FIELD(merge_on_write)},
 	{"read_ahead_kb=", take_u32, "read-ahead of the mount, as root (128)", FIELD(read_ahead_kb),

@@ -30,6 +30,7 @@ struct options {
 	char index[PATH_MAX]; /* empty: a private directory is made */
 	enum control_mode control;
 	bool merge_on_write;
+	bool merge_optin;
 	unsigned read_ahead_kb;
 	unsigned max_ratio;
 

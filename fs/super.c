@@ -210,6 +210,7 @@ static int start_worker(int ready_fd, struct why *why)
 			.uid = o->uid,
 			.gid = o->gid,
 			.merge_on_write = o->merge_on_write,
+			.merge_optin = o->merge_optin,
 		},
 		.control = o->control,
 		.mountpoint = super.mount.path,

@@ -17,13 +17,13 @@ bad=$(
 			role=$(echo "$role" | tr '[:upper:]' '[:lower:]')
 			grep -A 1 -xF ".It Dv $cap Pq $role" "$page" | grep -qxF "$reason." || echo "$cap for $role: $reason"
 		done
-	for option in size nr_blocks nr_inodes mode uid gid index control merge_on_write; do
+	for option in size nr_blocks nr_inodes mode uid gid index control merge merge_on_write; do
 		"$KSMFS" --help | grep -qw "$option" || echo "option $option is not in --help"
 	done
 )
 [ -z "$bad" ] || { echo "$bad"; exit 1; }
 command -v groff >/dev/null || skip "groff is not installed"
-for page in ksmfs.8 ksmfs-stat.1; do
+for page in ksmfs.8 ksmfs-check.8 ksmfs-stat.1 ksmfsctl.1; do
 	warnings=$(groff -mdoc -Tutf8 -ww "$BUILD/contrib/man/$page" 2>&1 >/dev/null)
 	[ -z "$warnings" ] || { echo "$warnings"; exit 1; }
 done

@@ -6,7 +6,7 @@
 
 for option in huge=always mpol=bind:0 frobnicate frobnicate=1 size= size=0x size=-1 size=1z size=101x% \
 	size=99999999999999999999 nr_blocks=x nr_inodes=-3 nr_inodes=x mode=9 mode=rwx uid=nobody-at-all gid=x \
-	uid=-2 control=perhaps control= merge_on_write=2 merge_on_write=yes index=; do
+	uid=-2 control=perhaps control= merge=some merge= merge_on_write=2 merge_on_write=yes index=; do
 	refused "${option%%=*}" "$KSMFS" -o "$option" src "$M"
 	refused "${option%%=*}" "$KSMFS" -o "size=1m,$option,mode=700" src "$M"
 done

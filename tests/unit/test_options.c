@@ -64,6 +64,7 @@ static void parse__presets_are_those_of_tmpfs(void **state)
 	assert_int_equal(o.mount_flags, 0);
 	assert_int_equal(o.control, CONTROL_HIDDEN);
 	assert_true(o.merge_on_write);
+	assert_false(o.merge_optin);
 	assert_string_equal(o.subtype, "ksmfs");
 	assert_string_equal(o.index, "");
 }
@@ -156,6 +157,17 @@ static void own__options_take_their_values(void **state)
 	assert_string_equal(o.index, "/a,b\\c");
 	refuse("control=perhaps", "control");
 	refuse("control=", "control");
+	accept("merge=optin");
+	assert_true(o.merge_optin);
+	assert_true(o.merge_on_write);
+	accept("merge=optin,merge=all");
+	assert_false(o.merge_optin);
+	refuse("merge", "merge");
+	refuse("merge=", "merge");
+	refuse("merge=none", "merge");
+	refuse("merge=1", "merge");
+	refuse("merge=allx", "merge");
+	refuse("merge=opt", "merge");
 	refuse("merge_on_write=2", "merge_on_write");
 	refuse("merge_on_write=yes", "merge_on_write");
 	refuse("merge_on_write=", "merge_on_write");
@@ -225,7 +237,7 @@ static void long__texts_are_refused_whole(void **state)
 static void help__names_every_option_of_our_own(void **state)
 {
 	static const char *const names[] = {"size=", "nr_blocks=", "nr_inodes=", "mode=", "uid=", "gid=",
-					    "index=", "control=", "merge_on_write=", "read_ahead_kb=",
+					    "index=", "control=", "merge=", "merge_on_write=", "read_ahead_kb=",
 					    "max_ratio="};
 	const char *name;
 	unsigned i;
