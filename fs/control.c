@@ -432,7 +432,7 @@ ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offs
 }
 
 ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offset, const char *text,
-		      size_t len)
+		      size_t len, const struct interrupt *interrupt)
 {
 	const struct node *node = node_of(c, ino);
 	uint64_t value;
@@ -449,6 +449,6 @@ ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offse
 	if (r == 0 && len > PAGE_BYTES)
 		r = -EINVAL;
 	if (r == 0)
-		r = volume_set(c->volume, node->attr, value, NULL);
+		r = volume_set(c->volume, node->attr, value, interrupt);
 	return r < 0 ? r : (ssize_t)len;
 }

@@ -48,4 +48,4 @@ void control_release(struct control *c, uint64_t fh);
 ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offset, char *buf, size_t len)
 	must_check;
 ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offset, const char *text,
-		      size_t len) must_check;
+		      size_t len, const struct interrupt *interrupt) must_check;

@@ -7,6 +7,7 @@
  */
 #include "fs/ops.h"
 
+#include "fs/caller.h"
 #include "fs/session.h"
 
 /* A writeback that finds no memory keeps its thread until there is some, and only what has been read can
@@ -40,6 +41,27 @@ static void agree(void *userdata, struct fuse_conn_info *conn)
 	conn->time_gran = 1;
 }
 
+static bool is_interrupted(void *req)
+{
+	return fuse_req_interrupted(req) != 0;
+}
+
+struct interrupt ops_interrupt(fuse_req_t req)
+{
+	return (struct interrupt){.pending = is_interrupted, .arg = req};
+}
+
+int ops_check_owner(fuse_req_t req, fuse_ino_t ino)
+{
+	struct stat attr;
+	int r;
+
+	r = volume_getattr(fs_of(req)->volume, ino, &attr);
+	if (r < 0)
+		return r;
+	return caller_is(req, attr.st_uid) ? 0 : -EPERM;
+}
+
 const struct fuse_lowlevel_ops ops_table = {
 	.init = agree,
 	.lookup = ops_lookup,
@@ -66,4 +88,9 @@ const struct fuse_lowlevel_ops ops_table = {
 	.write = ops_write,
 	.fallocate = ops_fallocate,
 	.lseek = ops_lseek,
+	.getxattr = ops_getxattr,
+	.setxattr = ops_setxattr,
+	.listxattr = ops_listxattr,
+	.removexattr = ops_removexattr,
+	.ioctl = ops_ioctl,
 };

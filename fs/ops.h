@@ -2,7 +2,8 @@
 /* fs/ops.h - one function for each request of the kernel: decode, call the door, answer.
  *
  * Owns     nothing: what is needed comes as libfuse's userdata, a struct fs.
- * Keeps    B1 no policy: permissions are the kernel's (default_permissions), all else is core's.
+ * Keeps    B1 no policy: permissions are the kernel's (default_permissions), all else is core's.  Only who may change
+ *             what is merged the kernel leaves to us (ops_check_owner()).
  *          B2 what was counted for the kernel (lookups, opens) is taken back when it did not get the
  *             answer.
  *          B3 no operation is ever answered ENOSYS but those the kernel is meant to stop asking for.
@@ -20,6 +21,7 @@ struct control;
 struct fs {
 	struct volume *volume;
 	struct control *control;
+	enum volume_advice preset; /* what nobody has advised otherwise: the mount's option merge= */
 };
 
 extern const struct fuse_lowlevel_ops ops_table;
@@ -59,6 +61,18 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, of
 void ops_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len,
 		   struct fuse_file_info *fi);
 void ops_lseek(fuse_req_t req, fuse_ino_t ino, off_t offset, int whence, struct fuse_file_info *fi);
+
+void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size);
+void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags);
+void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size);
+void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
+void ops_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi, unsigned flags,
+	       const void *in, size_t in_size, size_t out_size);
+
+/* Whether the caller of a request has changed his mind (a signal): valid until it is answered. */
+struct interrupt ops_interrupt(fuse_req_t req);
+/* -EPERM for callers other than the owner of `ino` and root. */
+int ops_check_owner(fuse_req_t req, fuse_ino_t ino) must_check;
 
 /* How a regular file is opened: FOPEN_* of <linux/fuse.h>. */
 unsigned ops_open_flags(bool keep_cache);

@@ -107,11 +107,12 @@ static unsigned write_flags(const struct fuse_file_info *fi)
 void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
 	       struct fuse_file_info *fi)
 {
+	struct interrupt interrupt = ops_interrupt(req);
 	struct fs *fs = fs_of(req);
 	ssize_t n;
 
 	if (control_owns(ino))
-		n = control_write(fs->control, ino, fi->flags, (uint64_t)offset, data, size);
+		n = control_write(fs->control, ino, fi->flags, (uint64_t)offset, data, size, &interrupt);
 	else if (offset < 0)
 		n = -EFBIG;
 	else

@@ -135,3 +135,13 @@ void reply_position(fuse_req_t req, uint64_t position)
 {
 	fuse_reply_lseek(req, (off_t)position);
 }
+
+void reply_length(fuse_req_t req, size_t bytes)
+{
+	fuse_reply_xattr(req, bytes);
+}
+
+void reply_ioctl(fuse_req_t req, const void *out, size_t len)
+{
+	fuse_reply_ioctl(req, 0, out, len);
+}

@@ -29,6 +29,8 @@ bool reply_bytes(fuse_req_t req, const void *bytes, size_t len);
 void reply_iov(fuse_req_t req, const struct iovec *iov, unsigned count);
 void reply_statfs(fuse_req_t req, const struct statvfs *st);
 void reply_position(fuse_req_t req, uint64_t position);
+void reply_length(fuse_req_t req, size_t bytes); /* of an extended attribute, or of a list of them */
+void reply_ioctl(fuse_req_t req, const void *out, size_t len);
 
 /* What the kernel may remember of an inode: for readdirplus, which packs its own entries. */
 void reply_fill_entry(struct fuse_entry_param *ret, const struct volume_entry *e);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/caller.h - who asks, where the kernel leaves it to us to check.
+ *
+ * Owns     nothing.
+ * Keeps    C1 in doubt nobody is taken for the owner.
+ * Threads  any, while the request is not answered yet: until then its caller stays as he is.
+ * Fails    never: not to know is "no".
+ */
+#pragma once
+
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Is the caller `owner`, or root? */
+bool caller_is(fuse_req_t req, uid_t owner);

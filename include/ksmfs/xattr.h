@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* ksmfs/xattr.h - the extended attributes of files and directories on a ksmfs.  There are no others.
+ *
+ * KSMFS_XATTR_MERGEABLE
+ *	"1": pages may be merged.  "0": they are not, and what was merged has been split when the call that sets
+ *	it returns.  "keep": nothing more is merged; what is merged stays.  Of a directory: what new entries start
+ *	with.  A newline may follow when it is set.  Always there; listed only where it is not what the mount
+ *	starts with (its option merge=), which removing it goes back to.
+ *	EPERM: neither the owner nor root.  ENOMEM, EINTR: the file is out of merging, but not all of it has been
+ *	split: set it again.
+ * KSMFS_XATTR_STAT
+ *	What merging does for a file, or for everything below a directory: one "name value" a line, named as the
+ *	fields of struct ksmfs_stat (ksmfs/ioctl.h).  Never listed; EPERM for whoever sets it.  The length told to
+ *	getxattr(2) with a size of 0 is what it may be at most.
+ */
+#pragma once
+
+#define KSMFS_XATTR_MERGEABLE "user.ksmfs.mergeable"
+#define KSMFS_XATTR_STAT      "user.ksmfs.stat"
