@@ -15,6 +15,8 @@
 
 #include <ksmfs/control.h>
 
+#include "tools/text.h"
+
 enum { PAGE_BYTES = 4096 };
 
 enum attr {
@@ -105,26 +107,11 @@ static int read_figures(const char *mount, struct figures *ret)
 	return found ? 0 : -ENODATA;
 }
 
-/* "2.0 MiB": three figures are enough for people. */
-static const char *human(double bytes, char buf[static 32])
-{
-	static const char *const unit[] = { "bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB" };
-	double n = bytes < 0 ? -bytes : bytes;
-	unsigned i = 0;
-
-	while (n >= 1024 && i < sizeof(unit) / sizeof(unit[0]) - 1) {
-		n /= 1024;
-		i++;
-	}
-	snprintf(buf, 32, i ? "%s%.1f %s" : "%s%.0f %s", bytes < 0 ? "-" : "", n, unit[i]);
-	return buf;
-}
-
 static void print_bytes(const char *what, int64_t bytes, const char *note)
 {
 	char buf[32];
 
-	printf("  %-28s %14s  %s\n", what, human((double)bytes, buf), note);
+	printf("  %-28s %14s  %s\n", what, text_bytes((double)bytes, buf), note);
 }
 
 static void print_summary(const char *mount, const struct figures *f)
@@ -171,9 +158,9 @@ static void print_groups(const struct figures *f)
 		}
 		printf("  %-28s %14s %-7s ", rows[a].path + (l ? l + 1 : 0), f->text[a], unit);
 		if (!strcmp(unit, "pages") || !strcmp(unit, "frames"))
-			printf("%11s  ", human((double)f->value[a] * PAGE_BYTES, buf));
+			printf("%11s  ", text_bytes((double)f->value[a] * PAGE_BYTES, buf));
 		else
-			printf("%11s  ", strcmp(unit, "bytes") ? "" : human((double)f->value[a], buf));
+			printf("%11s  ", strcmp(unit, "bytes") ? "" : text_bytes((double)f->value[a], buf));
 		puts(rows[a].help);
 	}
 }
