@@ -249,7 +249,7 @@ int advice_set_range(struct pool *p, struct inode *i, uint64_t from, uint64_t en
 	return 0;
 }
 
-/* V1: the first point from `end` on, if one is needed, gives back; those behind it are not counted any more. */
+/* O1: the first point from `end` on, if one is needed, gives back; those behind it are not counted any more. */
 static uint64_t shorten(struct frames *f, uint64_t word, uint64_t end)
 {
 	unsigned k = end ? bisect(f, word, end - 1) : 0;

@@ -2,9 +2,9 @@
 /* core/advice.h - which pages of a file may be merged: what was said of the whole, and of ranges of it.
  *
  * Owns     the frames that hold an inode's ranges; INODE_UNMERGEABLE and INODE_KEEP in its flags.
- * Keeps    V1 ranges are a sorted array of points: what a point says holds up to the next.  The last point gives
+ * Keeps    O1 ranges are a sorted array of points: what a point says holds up to the next.  The last point gives
  *             back to what holds for the whole file, so pages beyond it are plain.
- *          V2 the array is replaced by one store of the record's word; cut shorter by at most two.
+ *          O2 the array is replaced by one store of the record's word; cut shorter by at most two.
  * Threads  asking needs the map lock shared.  Saying needs the gate closed, so that nobody goes on by what held
  *          before; cutting (truncation) takes the map lock itself.
  * Fails    -ENOMEM: no frames for the array, or more than ADVICE_POINTS_MAX.
