@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 
+#include "core/frames_inside.h"
 #include "core/ptab.h"
 #include "tests/unit/tempdir.h"
 
@@ -189,8 +190,8 @@ int64_t figure(struct fixture *f, enum attr attr)
 	return stats[attr];
 }
 
-void assert_counts(struct fixture *f, int64_t shared, int64_t sharing, int64_t unshared, int64_t zero,
-		   int64_t changing)
+void assert_all_counts(struct fixture *f, int64_t shared, int64_t sharing, int64_t unshared, int64_t zero,
+		       int64_t changing, int64_t untracked)
 {
 	int64_t stats[ATTRS];
 
@@ -200,7 +201,15 @@ void assert_counts(struct fixture *f, int64_t shared, int64_t sharing, int64_t u
 	assert_int_equal(stats[ATTR_pages_unshared], unshared);
 	assert_int_equal(stats[ATTR_ksm_zero_pages], zero);
 	assert_int_equal(stats[ATTR_pages_volatile], changing);
-	assert_int_equal(stats[ATTR_store_data_pages], shared + sharing + unshared + zero + changing);
+	assert_int_equal(stats[ATTR_pages_untracked], untracked);
+	assert_int_equal(stats[ATTR_store_data_pages],
+			 shared + sharing + unshared + zero + changing + untracked);
+}
+
+void assert_counts(struct fixture *f, int64_t shared, int64_t sharing, int64_t unshared, int64_t zero,
+		   int64_t changing)
+{
+	assert_all_counts(f, shared, sharing, unshared, zero, changing, 0);
 }
 
 uint32_t slot_at(struct fixture *f, uint64_t ino, uint64_t index)
@@ -223,6 +232,28 @@ struct frame_info frame_at(struct fixture *f, uint64_t ino, uint64_t index)
 
 	assert_true(slot_is_frame(slot));
 	return frames_look(f->v->pool.frames, slot);
+}
+
+void hoard_frames(struct fixture *f, struct hoard *h, unsigned left)
+{
+	struct frames *frames = f->v->pool.frames;
+
+	h->count = 0;
+	h->capacity = frames->capacity;
+	frames->capacity = frames->end;
+	while (h->count < HOARD_FRAMES &&
+	       frames_take(frames, 0, 1, FRAMES_ORDINARY, &h->frame[h->count]) == FRAMES_OK)
+		h->count++;
+	assert_in_range(h->count, left, HOARD_FRAMES - 1);
+	while (left--)
+		content_unpin(f->v->pool.content, h->frame[--h->count]);
+}
+
+void return_frames(struct fixture *f, struct hoard *h)
+{
+	while (h->count)
+		content_unpin(f->v->pool.content, h->frame[--h->count]);
+	f->v->pool.frames->capacity = h->capacity;
 }
 
 void set(struct fixture *f, enum attr attr, uint64_t value)

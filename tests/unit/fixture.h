@@ -64,9 +64,23 @@ int64_t figure(struct fixture *f, enum attr attr);
 void assert_counts(struct fixture *f, int64_t shared, int64_t sharing, int64_t unshared, int64_t zero,
 		   int64_t changing);
 
+/* The same, and pages_untracked, which assert_counts() wants to be 0. */
+void assert_all_counts(struct fixture *f, int64_t shared, int64_t sharing, int64_t unshared, int64_t zero,
+		       int64_t changing, int64_t untracked);
+
 /* What the slot says; holes without a node too. */
 uint32_t slot_at(struct fixture *f, uint64_t ino, uint64_t index);
 struct frame_info frame_at(struct fixture *f, uint64_t ino, uint64_t index);
+
+/* Frames run out: ordinary writers find `left` more, and then none until return_frames(). */
+enum { HOARD_FRAMES = 4096 };
+struct hoard {
+	unsigned count;
+	uint32_t capacity;
+	uint32_t frame[HOARD_FRAMES];
+};
+void hoard_frames(struct fixture *f, struct hoard *h, unsigned left);
+void return_frames(struct fixture *f, struct hoard *h);
 
 void set(struct fixture *f, enum attr attr, uint64_t value);
 void scan(struct fixture *f, unsigned passes);
