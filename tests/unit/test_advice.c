@@ -292,7 +292,7 @@ static void ranges__more_than_there_may_be_change_nothing(void **state)
 	forget_all();
 }
 
-/* `prepare`d, with each allocation failing in turn: how often it took. */
+/* With each allocation failing in turn; how often it took. */
 static unsigned fail_each(unsigned from, unsigned end, enum advice advice)
 {
 	uint64_t word = m.i->record->ranges, used = frames_used(m.f->v->pool.frames);
