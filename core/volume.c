@@ -343,7 +343,7 @@ static int unmerge(struct volume *v, uint32_t run_stores, const struct interrupt
 		rules_changed(v);
 	}
 	gate_open(&v->gate);
-	keeper_change(v->keeper);
+	pool_changed(&v->pool); /* a batch may have been split after somebody else had set `run` to 1 */
 	return r;
 }
 

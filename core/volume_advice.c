@@ -28,16 +28,17 @@ int volume_advice(struct volume *v, uint64_t ino, enum volume_advice *ret)
 	return 0;
 }
 
-/* Now that it counts: what was merged is split, what may be merged is found. */
+/* Now that it counts: what was merged is split, what may be merged is found.  The scanner looks in any case: what is split
+ * here may be of a file that somebody has put back into merging meanwhile. */
 static int follow(struct volume *v, struct inode *i, uint64_t from, uint64_t end, enum volume_advice advice,
 		  const struct interrupt *interrupt)
 {
-	if (advice == VOLUME_MERGEABLE) {
-		scan_kick(v->scan);
-		return 0;
-	}
-	keeper_change(v->keeper);
-	return unmerge_range(&v->pool, i, from, end, advice == VOLUME_KEEP ? FAULT_KEEP_SHARED : 0, interrupt);
+	int r = 0;
+
+	if (advice != VOLUME_MERGEABLE)
+		r = unmerge_range(&v->pool, i, from, end, advice == VOLUME_KEEP ? FAULT_KEEP_SHARED : 0, interrupt);
+	pool_changed(&v->pool);
+	return r;
 }
 
 int volume_advise(struct volume *v, uint64_t ino, enum volume_advice advice, const struct interrupt *interrupt)

@@ -258,6 +258,62 @@ static void run_2__another_store_ends_it(void **state)
 	assert_both(f, PAGES, one, two);
 }
 
+static void settle(struct fixture *f)
+{
+	for (unsigned n = 0; n < 1000 && !scan_is_idle(f->v->scan); n++)
+		rest_ms(1);
+	assert_true(scan_is_idle(f->v->scan));
+}
+
+static bool set_run_1_and_settle(struct fixture *f)
+{
+	set(f, ATTR_run, 1);
+	settle(f);
+	return false;
+}
+
+/* The scanner has finished before the last batch is split. */
+static void run_2__what_it_split_after_another_store_is_merged_again(void **state)
+{
+	struct fixture *f = *state;
+	struct asked asked = { .f = f, .call = 3, .then = set_run_1_and_settle };
+	const struct interrupt interrupt = { ask, &asked };
+	uint64_t one, two;
+
+	merge_two(f, PAGES, &one, &two);
+	set(f, ATTR_sleep_millisecs, 0);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	assert_int_equal(volume_set(f->v, ATTR_run, 2, &interrupt), -EINTR);
+	settle(f);
+	assert_counts(f, PAGES, PAGES, 0, 0, 0);
+}
+
+static bool advise_mergeable_and_settle(struct fixture *f)
+{
+	struct volume_entry e;
+
+	assert_int_equal(volume_lookup(f->v, ROOT_INO, name_of("one"), &e), 0);
+	volume_forget(f->v, e.ino, 1);
+	assert_int_equal(volume_advise(f->v, e.ino, VOLUME_MERGEABLE, NULL), 0);
+	settle(f);
+	return false;
+}
+
+static void advise__what_it_split_after_it_was_taken_back_is_merged_again(void **state)
+{
+	struct fixture *f = *state;
+	struct asked asked = { .f = f, .call = 2, .then = advise_mergeable_and_settle };
+	const struct interrupt interrupt = { ask, &asked };
+	uint64_t one, two;
+
+	merge_two(f, PAGES, &one, &two);
+	set(f, ATTR_sleep_millisecs, 0);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	assert_int_equal(volume_advise(f->v, one, VOLUME_UNMERGEABLE, &interrupt), 0);
+	settle(f);
+	assert_counts(f, PAGES, PAGES, 0, 0, 0);
+}
+
 /* --- side by side -------------------------------------------------------------------------------- */
 
 enum { THREADS = 3, LIVES = 60, LIFE_PAGES = 300 };
@@ -344,6 +400,8 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(run_2__without_frames_says_so_and_loses_nothing),
 	FIXTURE_TEST(run_2__interrupted_leaves_run_at_0),
 	FIXTURE_TEST(run_2__another_store_ends_it),
+	FIXTURE_TEST(run_2__what_it_split_after_another_store_is_merged_again),
+	FIXTURE_TEST(advise__what_it_split_after_it_was_taken_back_is_merged_again),
 	FIXTURE_TEST(run_2__files_may_come_shrink_and_go_meanwhile),
 };
 
