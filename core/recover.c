@@ -24,7 +24,7 @@ static int adopt_node(void *arg, uint32_t node)
 static int adopt_slots(struct volume *v, struct inode *i) REQUIRES_SHARED(i->map)
 {
 	struct pool *p = &v->pool;
-	bool plain = advice_is_plain(i) && pool_setting(p, ATTR_run) != 2;
+	bool plain = advice_is_plain(i), unmerged = pool_setting(p, ATTR_run) == 2;
 	uint64_t index = 0;
 	_Atomic uint32_t *slot;
 
@@ -36,7 +36,7 @@ static int adopt_slots(struct volume *v, struct inode *i) REQUIRES_SHARED(i->map
 			r = frames_adopt(p->frames, *slot, i->record->domain, false);
 		if (r < 0)
 			return r;
-		if (slot_is_frame(*slot) && !(plain || advice_may_merge(i, p->frames, index)))
+		if (slot_is_frame(*slot) && (unmerged || !(plain || advice_may_merge(i, p->frames, index))))
 			frames_set_untracked(p->frames, *slot, true);
 		pool_slot_changed(p, i, SLOT_HOLE, *slot);
 		(void)pool_charge(p, 1, true);

@@ -314,6 +314,21 @@ static void advise__what_it_split_after_it_was_taken_back_is_merged_again(void *
 	assert_counts(f, PAGES, PAGES, 0, 0, 0);
 }
 
+static void run_2__is_still_so_when_taken_over(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one, two;
+
+	merge_two(f, FEW, &one, &two);
+	set(f, ATTR_run, 2);
+	fixture_reopen(f);
+	assert_figure(f, run, 2);
+	assert_all_counts(f, 0, 0, 0, 0, 0, 2 * FEW);
+	put_page(f, one, FEW, A);
+	assert_all_counts(f, 0, 0, 0, 0, 0, 2 * FEW + 1);
+	assert_both(f, FEW, one, two);
+}
+
 /* --- side by side -------------------------------------------------------------------------------- */
 
 enum { THREADS = 3, LIVES = 60, LIFE_PAGES = 300 };
@@ -402,6 +417,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(run_2__another_store_ends_it),
 	FIXTURE_TEST(run_2__what_it_split_after_another_store_is_merged_again),
 	FIXTURE_TEST(advise__what_it_split_after_it_was_taken_back_is_merged_again),
+	FIXTURE_TEST(run_2__is_still_so_when_taken_over),
 	FIXTURE_TEST(run_2__files_may_come_shrink_and_go_meanwhile),
 };
 
