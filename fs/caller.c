@@ -27,15 +27,32 @@ struct status {
 	bool is_user; /* no thread of the kernel */
 };
 
+enum { NUMBERS = 4 };
+
+/* The first numbers of a line behind its name. */
+static unsigned read_numbers(const char *text, unsigned long ret[static NUMBERS])
+{
+	unsigned count = 0;
+	char *end;
+
+	for (; count < NUMBERS; count++, text = end) {
+		ret[count] = strtoul(text, &end, 10);
+		if (end == text)
+			break;
+	}
+	return count;
+}
+
 static void read_line(const char *line, struct status *s)
 {
-	unsigned real, effective, saved, fs;
-	int pid, below;
+	unsigned long number[NUMBERS];
 
-	if (sscanf(line, "Uid: %u %u %u %u", &real, &effective, &saved, &fs) == 4)
-		s->uid = (uid_t)fs;
-	if (sscanf(line, "NSpid: %d %d", &pid, &below) == 1)
-		s->pid = pid;
+	/* Real, effective, saved, and that of file systems. */
+	if (strncmp(line, "Uid:", 4) == 0 && read_numbers(line + 4, number) == 4)
+		s->uid = (uid_t)number[3];
+	/* A number for each namespace that it is in, from that of /proc on. */
+	if (strncmp(line, "NSpid:", 6) == 0 && read_numbers(line + 6, number) == 1)
+		s->pid = (pid_t)number[0];
 	if (strcmp(line, "Kthread:\t0\n") == 0) /* told by kernels that keep users to themselves */
 		s->is_user = true;
 }

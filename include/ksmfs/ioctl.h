@@ -30,13 +30,14 @@
  *	#include <fcntl.h>
  *	#include <ksmfs/ioctl.h>
  *	#include <stdio.h>
+ *	#include <string.h>
  *	#include <sys/ioctl.h>
  *	#include <sys/stat.h>
  *
  *	int main(int argc, char **argv)
  *	{
  *		struct ksmfs_range secret = {0, 1 << 20};
- *		struct ksmfs_stat stat = {0};
+ *		struct ksmfs_stat rest;
  *		struct stat file;
  *		int fd = argc == 2 ? open(argv[1], O_RDWR) : -1;
  *
@@ -48,14 +49,15 @@
  *			perror("KSMFS_IOC_UNMERGEABLE");
  *			return 1;
  *		}
- *		stat.offset = secret.len;
- *		stat.len = KSMFS_WHOLE_PAGES((__u64)file.st_size) - stat.offset;
- *		if (ioctl(fd, KSMFS_IOC_STAT, &stat) < 0) {
+ *		memset(&rest, 0, sizeof(rest));
+ *		rest.offset = secret.len;
+ *		rest.len = KSMFS_WHOLE_PAGES((__u64)file.st_size) - rest.offset;
+ *		if (ioctl(fd, KSMFS_IOC_STAT, &rest) < 0) {
  *			perror("KSMFS_IOC_STAT");
  *			return 1;
  *		}
- *		printf("%llu of %llu pages are merged\n", (unsigned long long)stat.merged,
- *		       (unsigned long long)stat.slots);
+ *		printf("%llu of %llu pages are merged\n", (unsigned long long)rest.merged,
+ *		       (unsigned long long)rest.slots);
  *		return 0;
  *	}
  */
