@@ -214,10 +214,15 @@ static void visit_entry(FTS *walk, FTSENT *e, dev_t dev)
 	}
 }
 
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+	return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
 static void visit_below(char *path, dev_t dev)
 {
 	char *const paths[] = { path, NULL };
-	FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_XDEV, NULL);
+	FTS *walk = fts_open(paths, FTS_PHYSICAL | FTS_COMFOLLOW | FTS_XDEV, by_name);
 	FTSENT *e;
 
 	if (!walk) {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ksmfs(8) tells every control file, every figure and every mount option, and formats without a warning.
+# ksmfs(8) tells every control file, every figure and every mount option, ksmfsctl(1) every command; all format without a warning.
 # shellcheck source-path=SCRIPTDIR
 . "$SRC/tests/lint/files.sh"
 
@@ -17,6 +17,10 @@ bad=$(
 			role=$(echo "$role" | tr '[:upper:]' '[:lower:]')
 			grep -A 1 -xF ".It Dv $cap Pq $role" "$page" | grep -qxF "$reason." || echo "$cap for $role: $reason"
 		done
+	"$BUILD/tools/ksmfsctl" --help | sed -nE 's/^  ([a-z]+)  .*/\1/p; s/^.*, (--[a-z]+)  .*/\1/p' | while read -r word; do
+		grep -qE "^\.It (Cm|Fl .*) $(echo "$word" | sed 's/--/\\\\-/')\\b" "$BUILD/contrib/man/ksmfsctl.1" ||
+			echo "$word is not in ksmfsctl(1)"
+	done
 	for option in size nr_blocks nr_inodes mode uid gid index control merge merge_on_write; do
 		"$KSMFS" --help | grep -qw "$option" || echo "option $option is not in --help"
 	done
