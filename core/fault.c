@@ -234,7 +234,8 @@ static int prepare_split(struct batch *b, struct fault *f)
 
 	if (r < 0)
 		return r;
-	memcpy((uint8_t *)frames_data(b->pool->frames, f->next) + f->from, f->data, f->len);
+	if (f->len)
+		memcpy((uint8_t *)frames_data(b->pool->frames, f->next) + f->from, f->data, f->len);
 	frames_mark_dirty(b->pool->frames, f->next);
 	f->must_match = true;
 	return 0;
