@@ -29,7 +29,7 @@ static unsigned collect(struct batch *b, uint64_t *io_index, uint64_t end, bool 
 		if (slot_is_frame(frame))
 			info = frames_look(p->frames, frame);
 		if (info.refs > 1 ? !(b->flags & FAULT_KEEP_SHARED) : info.refs && !info.untracked)
-			b->fault[n++] = (struct fault){ .index = *io_index, .data = b->pad[0] }; /* 0 bytes of it */
+			b->fault[n++] = (struct fault){ .index = *io_index };
 		++*io_index;
 	}
 	rwlock_drop_shared(&b->inode->map);

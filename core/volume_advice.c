@@ -28,8 +28,8 @@ int volume_advice(struct volume *v, uint64_t ino, enum volume_advice *ret)
 	return 0;
 }
 
-/* Now that it counts: what was merged is split, what may be merged is found.  The scanner looks in any case: what is split
- * here may be of a file that somebody has put back into merging meanwhile. */
+/* Now that it counts: what was merged is split, what may be merged is found.  The scanner looks in any case:
+ * what is split here may be of a file that somebody has put back into merging meanwhile. */
 static int follow(struct volume *v, struct inode *i, uint64_t from, uint64_t end, enum volume_advice advice,
 		  const struct interrupt *interrupt)
 {

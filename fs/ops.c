@@ -10,14 +10,11 @@
 #include "fs/caller.h"
 #include "fs/session.h"
 
-/* A writeback that finds no memory keeps its thread until there is some, and only what has been read can
- * be answered.  So of writebacks and read-aheads there are never as many as threads: UNLINK, which
- * makes room, and the control files are always served. */
-enum {
-	BACKGROUND_MAX = SESSION_SLOTS - 4,
-	BACKGROUND_CONGESTED = BACKGROUND_MAX * 3 / 4,
-};
-_Static_assert(BACKGROUND_MAX > 0 && BACKGROUND_MAX + 2 <= (int)SESSION_SLOTS, "some threads are always free");
+/* Writebacks that wait for memory are parked, and keep no thread: UNLINK, which makes room, and the control
+ * files are always served.  What the kernel counts as background waits in it behind BACKGROUND_MAX of them, and
+ * that is read-ahead and RELEASE, too: a file that was closed since keeps its frames, removed or not, until
+ * the first of them is answered.  Truncating it gives them back at once. */
+enum { BACKGROUND_CONGESTED = BACKGROUND_MAX * 3 / 4 };
 
 /* We are the only writer, so the kernel's pages are never out of date (AUTO_INVAL_DATA would drop
  * those that another process has just stored into).  O_TRUNC comes as SETATTR, which the kernel orders

@@ -8,6 +8,7 @@
 #include <linux/fuse.h>
 
 #include "fs/control.h"
+#include "fs/park.h"
 #include "fs/reply.h"
 #include "fs/transport.h"
 
@@ -111,6 +112,10 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, of
 	struct fs *fs = fs_of(req);
 	ssize_t n;
 
+	if (fi->writepage && offset >= 0) {
+		park_writeback(req, ino, data, size, (uint64_t)offset, write_flags(fi));
+		return;
+	}
 	if (control_owns(ino))
 		n = control_write(fs->control, ino, fi->flags, (uint64_t)offset, data, size, &interrupt);
 	else if (offset < 0)

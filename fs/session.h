@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/session.h - the shared memory that outlives a worker.
  *
- * Owns     a memfd with INIT, the reply to it, and one slot for each request thread.
+ * Owns     a memfd with INIT, the reply to it, and a slot for each request that can be with us at once.
  * Keeps    E1 INIT is written once, by the supervisor, before the first worker starts; its reply once,
  *             by the first worker.
  *          E2 a slot that session_lock_slot() has prepared is present: the kernel never has to wait
  *             for a page of it, so a worker killed meanwhile fails no request.
  *          E3 no pointers: any process may map it anywhere.
- * Threads  a slot belongs to one thread; INIT is read only once workers run.
+ * Threads  a slot belongs to one thread, or to a parked request; INIT is read only once workers run.
  * Fails    -errno.
  */
 #pragma once
@@ -18,7 +18,13 @@
 #include "core/base.h"
 
 enum {
-	SESSION_SLOTS = 16, /* request threads at most */
+	SESSION_THREADS = 8, /* request threads at most */
+	/* What the kernel sends of background requests (writebacks, read-ahead, RELEASE) before the first of them
+	 * is answered. It may be more than threads: writebacks that wait for memory are parked (park.h). */
+	BACKGROUND_MAX = 12,
+	/* Parked writebacks are background requests. When one is answered the kernel sends the next at once,
+	 * before its slot is free again: hence one more. So a thread that parks always finds another slot. */
+	SESSION_SLOTS = SESSION_THREADS + BACKGROUND_MAX + 1,
 	INIT_BYTES_MAX = 256,
 	WRITE_BYTES_MAX = BATCH_PAGES * PAGE_BYTES,
 	/* What a request has in front of the data of a write. */
@@ -47,6 +53,8 @@ struct session {
 
 _Static_assert(offsetof(struct session_slot, request) + HEAD_BYTES == 2 * PAGE_BYTES, "data on a page");
 _Static_assert(sizeof(struct session_slot) % PAGE_BYTES == 0, "whole pages");
+/* Slots are first used when memory is short, too: what core leaves of it to others (32 MiB) has to hold them. */
+_Static_assert(sizeof(struct session) <= 24 << 20, "fits when there is no memory for pages any more");
 
 /* A new one: sparse, so slots cost nothing before they are used. The fd stays with the caller. */
 int session_make(int *ret_fd, struct session **ret) must_check;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fs/transport.c - each thread reads into its own slot of the session and works until it has answered.
+/* fs/transport.c - each thread reads into its own slot of the session and works until it has answered, or
+ * until it leaves the request, slot and all, to whoever answers it later (park.c), and takes a free slot.
  *
  * libfuse decodes and packs; its own loop, its buffers and its splicing are not used: they hide which
  * request a thread is in, and lose requests when the process dies in the wrong moment.
@@ -34,6 +35,7 @@ static struct {
 	pthread_mutex_t mutex; /* of all below */
 	pthread_cond_t reader_wanted, ended_cond;
 	unsigned threads, readers, resting;
+	unsigned slots_free, slot_free[SESSION_SLOTS]; /* the last is taken first: it has been used lately */
 	bool ended;
 	int result;
 } transport = {
@@ -43,6 +45,76 @@ static struct {
 };
 
 static _Thread_local struct session_slot *own_slot;
+
+/* --- slots --------------------------------------------------------------------------------------- */
+
+static void give_back(struct session_slot *slot)
+{
+	pthread_mutex_lock(&transport.mutex);
+	ASSERT(transport.slots_free < SESSION_SLOTS);
+	transport.slot_free[transport.slots_free++] = (unsigned)(slot - transport.session->slot);
+	pthread_mutex_unlock(&transport.mutex);
+}
+
+static int prepare(struct session_slot *slot)
+{
+	int r;
+
+	r = session_lock_slot(transport.session, (unsigned)(slot - transport.session->slot));
+	if (r > 0)
+		log_warning("receive buffers are not locked in memory (RLIMIT_MEMLOCK)");
+	return r < 0 ? r : 0;
+}
+
+/* A slot that nobody uses, with its memory present (T1). -EBUSY: all are in use, which only happens when
+ * max_background was raised in /sys/fs/fuse/connections. */
+static int take_slot(struct session_slot **ret)
+{
+	struct session_slot *slot = NULL;
+	int r;
+
+	pthread_mutex_lock(&transport.mutex);
+	if (transport.slots_free)
+		slot = &transport.session->slot[transport.slot_free[--transport.slots_free]];
+	pthread_mutex_unlock(&transport.mutex);
+	if (!slot)
+		return -EBUSY;
+	r = prepare(slot);
+	if (r < 0)
+		give_back(slot);
+	else
+		*ret = slot;
+	return r;
+}
+
+struct session_slot *transport_leave(void)
+{
+	struct session_slot *left = own_slot, *slot;
+	int r;
+
+	r = take_slot(&slot);
+	if (r < 0) {
+		log_warning("no other receive buffer: %s", strerror(-r));
+		return NULL;
+	}
+	own_slot = slot;
+	return left;
+}
+
+void transport_resume(struct session_slot *slot)
+{
+	ASSERT(!own_slot);
+	own_slot = slot;
+}
+
+void transport_answered(void)
+{
+	struct session_slot *slot = own_slot;
+
+	own_slot = NULL;
+	atomic_store_explicit(&slot->unique, 0, memory_order_release);
+	give_back(slot);
+}
 
 /* --- answers ------------------------------------------------------------------------------------- */
 
@@ -128,8 +200,9 @@ const struct fuse_in_header *transport_request(void)
 	return (const void *)own_slot->request;
 }
 
-static void process(struct session_slot *slot, size_t bytes)
+static void process(size_t bytes)
 {
+	struct session_slot *slot = own_slot;
 	const struct fuse_in_header *head = (const void *)slot->request;
 	struct fuse_buf buf = {.size = bytes, .mem = slot->request};
 
@@ -139,7 +212,8 @@ static void process(struct session_slot *slot, size_t bytes)
 	}
 	atomic_store_explicit(&slot->unique, head->unique, memory_order_release);
 	fuse_session_process_buf(transport.fuse, &buf);
-	atomic_store_explicit(&slot->unique, 0, memory_order_release);
+	if (own_slot == slot) /* else the request was left, and may be answered already */
+		atomic_store_explicit(&slot->unique, 0, memory_order_release);
 }
 
 /* Bytes of the next request, or -errno when there will be none. */
@@ -168,7 +242,7 @@ static void end(int result)
 	pthread_mutex_unlock(&transport.mutex);
 }
 
-static void start_thread(unsigned number);
+static void start_thread(void);
 
 static void become_reader(void)
 {
@@ -185,72 +259,65 @@ static void become_reader(void)
 /* Busy from here on: somebody else has to wait for requests. */
 static void leave_readers(void)
 {
-	unsigned number = SESSION_SLOTS;
+	bool start = false;
 
 	pthread_mutex_lock(&transport.mutex);
 	if (--transport.readers == 0) {
 		if (transport.resting)
 			pthread_cond_signal(&transport.reader_wanted);
-		else if (transport.threads < SESSION_SLOTS)
-			number = transport.threads++;
+		else if (transport.threads < SESSION_THREADS)
+			start = true;
+		transport.threads += start;
 	}
 	pthread_mutex_unlock(&transport.mutex);
-	if (number < SESSION_SLOTS)
-		start_thread(number);
+	if (start)
+		start_thread();
 }
 
 static void *serve(void *arg)
 {
-	struct session_slot *slot = arg;
 	ssize_t n;
 
-	own_slot = slot;
+	own_slot = arg;
 	for (;;) {
 		become_reader();
-		n = next_request(slot);
+		n = next_request(own_slot);
 		if (n < 0)
 			break;
 		leave_readers();
-		process(slot, (size_t)n);
+		process((size_t)n);
 	}
 	end(n == -ENODEV || n == -ECONNABORTED ? 0 : (int)n);
 	return NULL;
 }
 
-static int prepare_slot(unsigned number)
+static int try_start(void)
 {
-	int r;
-
-	r = session_lock_slot(transport.session, number);
-	if (r > 0)
-		log_warning("receive buffers are not locked in memory (RLIMIT_MEMLOCK)");
-	return r < 0 ? r : 0;
-}
-
-static int try_start(unsigned number)
-{
+	struct session_slot *slot;
 	pthread_t thread;
 	int r;
 
-	r = prepare_slot(number);
-	if (r == 0)
-		r = -pthread_create(&thread, NULL, serve, &transport.session->slot[number]);
-	if (r == 0)
+	r = take_slot(&slot);
+	if (r < 0)
+		return r;
+	r = -pthread_create(&thread, NULL, serve, slot);
+	if (r < 0)
+		give_back(slot);
+	else
 		pthread_detach(thread);
 	return r;
 }
 
 /* One more, while others work: if it cannot be had, they are enough. */
-static void start_thread(unsigned number)
+static void start_thread(void)
 {
-	int r = try_start(number);
+	int r = try_start();
 
 	if (r == 0)
 		return;
-	log_warning("cannot start request thread %u: %s", number, strerror(-r));
+	log_warning("cannot start a request thread: %s", strerror(-r));
 	pthread_mutex_lock(&transport.mutex);
-	if (transport.threads == number + 1) /* else a later one is in use already */
-		transport.threads--;
+	transport.threads--;
 	pthread_mutex_unlock(&transport.mutex);
 }
 
@@ -277,6 +344,10 @@ int transport_open(struct session *s, int fuse_fd, const struct fuse_lowlevel_op
 	fuse_set_log_func(log_libfuse);
 	transport.session = s;
 	transport.fd = fuse_fd;
+	while (transport.slots_free < SESSION_SLOTS) {
+		transport.slot_free[transport.slots_free] = SESSION_SLOTS - 1 - transport.slots_free;
+		transport.slots_free++;
+	}
 	transport.fuse = fuse_session_new(&args, ops, sizeof(*ops), userdata);
 	fuse_opt_free_args(&args);
 	if (!transport.fuse)
@@ -287,19 +358,17 @@ int transport_open(struct session *s, int fuse_fd, const struct fuse_lowlevel_op
 int transport_replay_init(void)
 {
 	struct session *s = transport.session;
-	struct session_slot *slot = &s->slot[0];
 	int r;
 
-	r = prepare_slot(0);
+	r = take_slot(&own_slot);
 	if (r < 0)
 		return r;
-	memcpy(slot->request, s->init, s->init_bytes);
-	own_slot = slot;
+	memcpy(own_slot->request, s->init, s->init_bytes);
 	transport.replaying = true;
 	transport.replay_result = -EPROTO;
-	process(slot, s->init_bytes);
+	process(s->init_bytes);
 	transport.replaying = false;
-	own_slot = NULL;
+	transport_answered();
 	return transport.replay_result;
 }
 
@@ -309,7 +378,7 @@ int transport_run(void)
 
 	transport.threads = READERS; /* before the first of them looks */
 	for (unsigned i = 0; i < READERS && r == 0; i++)
-		r = try_start(i);
+		r = try_start();
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&transport.mutex);

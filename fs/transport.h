@@ -5,8 +5,10 @@
  * Keeps    T1 the kernel copies requests into, and answers out of, memory that is present: it then never
  *             has to wait for a page in the middle, where being killed would fail the request.
  *          T2 all workers of a mount answer INIT with the same bytes; only the first answer is sent.
- *          T3 what a thread is working on is told by the `unique` of its slot.
- * Threads  transport_open() to transport_run() from one; the rest of it from request threads.
+ *          T3 what is being worked on is told by the `unique` of its slot.
+ *          T4 a request that was left keeps its slot, with all the kernel sent, until it is answered.
+ * Threads  transport_open() to transport_run() from one; the rest of it from request threads, and from who
+ *          answers what was left.
  * Fails    -errno.
  */
 #pragma once
@@ -26,3 +28,12 @@ int transport_run(void) must_check;
 
 /* The request the calling thread is in. */
 const struct fuse_in_header *transport_request(void);
+
+/* Leave it to be answered later: the thread has another slot from here on, and reads on. NULL: there is no
+ * other, and the thread must stay. */
+struct session_slot *transport_leave(void) must_check;
+
+/* Between these two, the calling thread (which reads no requests itself) is in the request that was left
+ * with `slot`, and answers it. */
+void transport_resume(struct session_slot *slot);
+void transport_answered(void);

@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "fs/control.h"
 #include "fs/ops.h"
+#include "fs/park.h"
 #include "fs/privileges.h"
 #include "fs/title.h"
 #include "fs/transport.h"
@@ -58,6 +59,9 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	r = volume_start(fs.volume);
 	if (r < 0)
 		return why_errno(why, r, "cannot start the scanner");
+	r = park_start(fs.volume);
+	if (r < 0)
+		return why_errno(why, r, "cannot start the thread for parked writebacks");
 	return 0;
 }
 

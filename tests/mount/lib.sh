@@ -58,6 +58,22 @@ mount_ksmfs() {
 	is_mounted "$mount_at" || die "ksmfs returned, and $mount_at is not mounted"
 }
 
+# Mount with options $1 at $M in a memory cgroup of its own, $group, which goes when the test has ended.
+# Write its limit after: the daemon is small then.
+mount_in_group() {
+	[ "${SCALE:-}" != small ] || skip "a sanitizer's own memory does not fit into the limit"
+	group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+	[ -n "$group" ] && mkdir "$group/ksmfs-test-$$" 2>/dev/null || skip "there is no memory cgroup (v1) to make"
+	group=$group/ksmfs-test-$$
+	at_end() {
+		within 10 rmdir "$group"
+	}
+	mkdir -p "$M"
+	# shellcheck disable=SC2016
+	sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$KSMFS" -o "$1" "test-$$" "$M" || return $?
+	echo "$M" >>"$T/mounts"
+}
+
 # Process ids of the mount at $1: a daemon's binary with the mount point on its command line.
 processes() {
 	for p in /proc/[0-9]*; do

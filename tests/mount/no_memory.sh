@@ -5,27 +5,8 @@
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
 
-[ "${SCALE:-}" != small ] || skip "a sanitizer's own memory does not fit into the limit"
-group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
-[ -n "$group" ] && mkdir "$group/ksmfs-test-$$" 2>/dev/null || skip "there is no memory cgroup (v1) to make"
-group=$group/ksmfs-test-$$
-at_end() {
-	within 10 rmdir "$group"
-}
+mount_in_group size=1g
 echo $((200 << 20)) >"$group/memory.limit_in_bytes"
-
-cat >"$T/limited" <<'SH'
-echo $$ >"$1/cgroup.procs"
-shift
-exec "$@"
-SH
-daemon=$KSMFS
-limited() {
-	sh "$T/limited" "$group" "$daemon" "$@"
-}
-mkdir -p "$M"
-limited -o size=1g "test-$$" "$M" || die "it does not mount in 200 MiB"
-echo "$M" >>"$T/mounts"
 
 python3 - "$M/ballast" 80 <<'PY'
 import sys

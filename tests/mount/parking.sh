@@ -1,0 +1,107 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# More pages are being written back without memory than there are request threads: all of them are parked,
+# everything else is answered at once, and when there is memory again not a byte is missing.
+# shellcheck source-path=SCRIPTDIR
+. "${TESTS:?}/lib.sh"
+
+WRITERS=4
+STORED=512         # pages that each of them stores, every third of its file
+PARKED=12          # as many as the kernel sends at once; there are 8 threads
+ROOM=$((160 << 20)) # for the mount, beside what the daemon has at its start
+
+mount_in_group size=1g
+limit=$(($(cat "$group/memory.usage_in_bytes") + ROOM))
+echo $limit >"$group/memory.limit_in_bytes"
+
+# How often the thread that runs parked writebacks has woken.
+wakings() {
+	for comm in $(grep -l '^ksmfs-parked$' /proc/[0-9]*/task/*/comm 2>/dev/null); do
+		task=${comm%/comm}
+		processes "$M" | grep -qx "$(echo "$task" | cut -d / -f 3)" || continue
+		awk '/ctxt_switches/ { n += $2 } END { print n }' "$task/status"
+	done
+}
+sleeps() {
+	before=$(wakings)
+	[ -n "$before" ] || die "there is no thread for parked writebacks"
+	sleep 1
+	[ "$before" = "$(wakings)" ]
+}
+sleeps || die "the thread for parked writebacks wakes while nothing is parked"
+
+# Everything is taken by write(2), which is told so.
+python3 - "$M" <<'PY'
+import errno, os, sys
+from pages import *
+
+store(sys.argv[1] + "/small", content("small", 64))
+fd = os.open(sys.argv[1] + "/ballast", os.O_CREAT | os.O_WRONLY)
+pages = 0
+while True:
+    try:
+        pages += os.write(fd, os.urandom(16 * PAGE)) // PAGE
+    except OSError as e:
+        same(e.errno, errno.ENOSPC, "a write without memory")
+        break
+assert pages > 4096, f"only {pages} pages fit"
+PY
+
+cat >"$T/writer.py" <<'PY'
+import os, sys
+from pages import *
+
+path, pages = sys.argv[1], int(sys.argv[2])
+m = map_file(path, 3 * pages)
+for p in range(pages):
+    m[3 * p * PAGE:(3 * p + 1) * PAGE] = page(path, p)
+m.flush()
+m.close()
+fd = os.open(path, os.O_RDONLY)
+os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # from the store
+for p in range(pages):
+    same(os.pread(fd, 3 * PAGE, 3 * p * PAGE), page(path, p) + bytes(2 * PAGE), f"{path}, page {3 * p}")
+PY
+writers=
+for n in $(seq $WRITERS); do
+	python3 "$T/writer.py" "$M/written$n" $STORED & # cannot be killed: it ends with the mount at the latest
+	writers="$writers $!"
+done
+
+parked() {
+	[ "$(timeout 1 cat "$M/.ksmfs/fault/parked")" = "$1" ]
+}
+within 60 parked $PARKED || die "parked are $(attr fault/parked), not $PARKED"
+timeout 1 ls "$M" >/dev/null || die "ls is not answered within a second"
+timeout 1 cat "$M/.ksmfs/stats" >/dev/null || die "stats is not answered within a second"
+timeout 1 sh -c "echo 0 >'$M/.ksmfs/run'" || die "a control is not taken within a second"
+timeout 1 rm "$M/small" || die "rm is not answered within a second"
+timeout 1 sh -c "echo 1 >'$M/.ksmfs/run'" || die "a control is not taken within a second"
+within 10 parked $PARKED || die "what a small file held was enough for all"
+for pid in $writers; do
+	kill -0 "$pid" || die "a writer did not wait"
+done
+
+# Memory that comes back without a word is found, too: nothing of the mount is freed here.
+written() {
+	[ "$(attr store/pages_written)" -gt "$before" ]
+}
+before=$(attr store/pages_written)
+sleep 1
+! written || die "pages are written, and there is no memory"
+more_room() {
+	limit=$((limit + (1 << 20)))
+	echo $limit >"$group/memory.limit_in_bytes"
+	sleep 0.15
+	written
+}
+within 10 more_room || die "nobody has noticed that there is memory again"
+parked 0 && die "all could be written: nothing was left to wait for the ballast"
+
+timeout 1 rm "$M/ballast" || die "rm is not answered within a second"
+for pid in $writers; do
+	wait "$pid" || die "a writer failed"
+done
+expect fault/parked 0
+[ "$(attr fault/memory_waits)" -ge $PARKED ] || die "waits were not counted"
+within 5 sleeps || die "the thread for parked writebacks does not come to rest"
