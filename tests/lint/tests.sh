@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Each module of core/ has its unit test, and each test is run: it stands in tests/meson.build.
+# Each module of core/ has its unit test, and each test is run: it stands in a meson.build there.
 # shellcheck source-path=SCRIPTDIR
 . "$SRC/tests/lint/files.sh"
 
-listed=$(tr -s "[],' " '\n' <tests/meson.build)
+listed=$(tr -s "[],' " '\n' <tests/meson.build && tr -s "[],' " '\n' <tests/unit/meson.build)
 bad=$(
 	for f in core/*.c; do
 		m=$(basename "$f" .c)
@@ -16,7 +16,7 @@ bad=$(
 		case $f in
 		tests/mount/lib.sh | tests/lint/files.sh | */\**) continue ;;
 		esac
-		echo "$listed" | grep -qxF "$name" || echo "$f is not in tests/meson.build"
+		echo "$listed" | grep -qxF "$name" || echo "$f is in no meson.build of tests/"
 	done
 )
 [ -z "$bad" ] || { echo "$bad"; exit 1; }
