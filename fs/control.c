@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/metrics.h"
+
 enum {
 	NODES_MAX = 2 * ATTRS + 16,
 	TEXTS = 64,
@@ -77,6 +79,15 @@ static int print_stats(struct control *c, const struct node *node, FILE *out)
 		attr_print(i, value[i], text);
 		fprintf(out, "%s %s\n", attr_rows[i].path, text);
 	}
+	return 0;
+}
+
+static int print_metrics(struct control *c, const struct node *node, FILE *out)
+{
+	int64_t value[ATTRS];
+
+	volume_stats(c->volume, value);
+	metrics_print(value, out);
 	return 0;
 }
 
@@ -171,6 +182,7 @@ int control_new(struct volume *v, enum control_mode mode, struct control **ret)
 		node->is_setting = is_setting;
 	}
 	add_file(c, "stats", 0444, print_stats);
+	add_file(c, "metrics", 0444, print_metrics);
 	add_file(c, "check", 0400, print_check);
 	add_file(c, "index/directory", 0444, print_directory);
 	*ret = c;

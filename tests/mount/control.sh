@@ -56,3 +56,27 @@ mount_ksmfs size=64m,control=none,merge_on_write=0 "$T/none"
 umount "$T/none"
 mount_ksmfs size=64m,merge_on_write=0 "$T/later"
 attr_is merge_on_write 0 "$T/later" || die "merge_on_write=0 is not so"
+
+# The same figures for programs: each once, with its type and a help text, and the end marked.
+python3 - "$M" <<'PY'
+import re, sys
+from pages import *
+
+with open(f"{sys.argv[1]}/.ksmfs/run", "w") as f:
+    f.write("0")  # what is read one after the other is the same
+lines = open(f"{sys.argv[1]}/.ksmfs/metrics").read().split("\n")
+same(lines[-2:], ["# EOF", ""], "the end")
+types, found = {}, {}
+for line in lines[:-2]:
+    if m := re.fullmatch(r"# TYPE (ksmfs_[a-z_]+) (gauge|counter|stateset)", line):
+        types[m[1]] = m[2]
+    elif m := re.fullmatch(r"(ksmfs_[a-z_]+?)(_total)?(\{\1=\"([a-z-]+)\"\})? (-?[0-9]+)", line):
+        same(bool(m[2]), types[m[1]] == "counter", f"the suffix in {line!r}")
+        if m[4] is None or m[5] == "1":
+            assert m[1] not in found, f"{m[1]} is there twice"
+            found[m[1]] = m[4] or int(m[5])
+    else:
+        assert re.fullmatch(r"# HELP ksmfs_[a-z_]+ [ -~]+", line), line
+stats = {"ksmfs_" + name.replace("/", "_"): value for name, value in figures(sys.argv[1]).items()}
+same(found, stats, "metrics")
+PY
