@@ -212,6 +212,123 @@ static void insert__without_memory_is_forgotten(void **state)
 	content_unpin(c, frame);
 }
 
+/* --- at most so many slots ------------------------------------------------------------------------ */
+
+static void limit(struct fixture *f, unsigned sharers_max)
+{
+	gate_close(&f->v->gate);
+	frames_limit(f->v->pool.frames, sharers_max, 0);
+	gate_open(&f->v->gate);
+}
+
+/* A frame of `what` with that many slots, in no file, entered into the index. */
+static uint32_t enter(struct fixture *f, uint64_t what, unsigned slots, uint32_t *ret_found)
+{
+	uint32_t frame = take(f, 0, what);
+
+	for (unsigned n = 0; n < slots; n++)
+		assert_true(frames_ref(f->v->pool.frames, frame));
+	assert_int_equal(find(f, 9, 0, what, frame, ret_found), CONTENT_INSERTED);
+	return frame;
+}
+
+static void leave(struct fixture *f, uint32_t frame, unsigned slots)
+{
+	while (slots--)
+		content_unref(f->v->pool.content, frame);
+	content_unpin(f->v->pool.content, frame);
+}
+
+static void find__full_frames_are_passed_over(void **state)
+{
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t one, two, found;
+
+	limit(f, 2);
+	one = enter(f, A, 2, &found);
+	assert_false(content_has_twins(c));
+	assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_ABSENT);
+	two = enter(f, A, 1, &found); /* a twin */
+	assert_true(content_has_twins(c));
+	assert_int_equal(content_entries(c), 2);
+	assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_FOUND);
+	assert_int_equal(found, two);
+	content_unpin(c, found);
+	assert_true(frames_ref(f->v->pool.frames, two));
+	assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_ABSENT);
+	content_unref(c, one); /* place again, in the one that came first */
+	assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_FOUND);
+	assert_int_equal(found, one);
+	content_unpin(c, found);
+	leave(f, one, 1);
+	leave(f, two, 2);
+	assert_int_equal(content_entries(c), 0);
+}
+
+static void find__full_frames_of_another_content_are_no_twins(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t one, two, found;
+
+	limit(f, 2);
+	one = enter(f, A, 2, &found);
+	two = enter(f, B, 1, &found); /* the same tag */
+	assert_int_equal(find(f, 9, 0, B, 0, &found), CONTENT_FOUND);
+	assert_int_equal(found, two);
+	content_unpin(f->v->pool.content, found);
+	assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_ABSENT);
+	leave(f, one, 2);
+	leave(f, two, 1);
+}
+
+static void find__any_number_of_twins(void **state)
+{
+	enum { TWINS = 300 };
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t frame[TWINS], found;
+
+	limit(f, 2);
+	for (unsigned n = 0; n < TWINS; n++)
+		frame[n] = enter(f, A, 2, &found);
+	for (unsigned n = 0; n < TWINS; n++)
+		assert_int_equal(content_count(c, frame[n]), 1);
+	for (unsigned n = 0; n < TWINS; n += 7) { /* whichever has place is found */
+		content_unref(c, frame[n]);
+		assert_int_equal(find(f, 9, 0, A, 0, &found), CONTENT_FOUND);
+		assert_int_equal(found, frame[n]);
+		assert_true(frames_ref(f->v->pool.frames, found));
+		content_unpin(c, found);
+	}
+	for (unsigned n = 0; n < TWINS; n++)
+		leave(f, frame[n], 2);
+	assert_int_equal(content_entries(c), 0);
+}
+
+static void insert__what_is_in_the_index_is_not_what_is_found(void **state)
+{
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t one, two, found;
+
+	limit(f, 2);
+	one = enter(f, A, 1, &found);
+	assert_int_equal(find(f, 9, 0, A, one, &found), CONTENT_ABSENT);
+	assert_int_equal(content_entries(c), 1);
+	assert_int_equal(content_count(c, one), 1);
+	assert_true(frames_ref(f->v->pool.frames, one));
+	two = enter(f, A, 1, &found);
+	assert_int_equal(find(f, 9, 0, A, two, &found), CONTENT_ABSENT); /* the other is full */
+	content_unref(c, one);
+	assert_int_equal(find(f, 9, 0, A, two, &found), CONTENT_FOUND);
+	assert_int_equal(found, one);
+	content_unpin(c, found);
+	assert_int_equal(content_entries(c), 2);
+	leave(f, one, 1);
+	leave(f, two, 1);
+}
+
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(find__equal_bytes_come_back_pinned),
 	FIXTURE_TEST(find__a_tag_alone_is_not_believed),
@@ -221,6 +338,10 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(index__any_order_of_coming_and_going),
 	FIXTURE_TEST(insert__side_by_side_no_bytes_enter_twice),
 	FIXTURE_TEST(insert__without_memory_is_forgotten),
+	FIXTURE_TEST(find__full_frames_are_passed_over),
+	FIXTURE_TEST(find__full_frames_of_another_content_are_no_twins),
+	FIXTURE_TEST(find__any_number_of_twins),
+	FIXTURE_TEST(insert__what_is_in_the_index_is_not_what_is_found),
 };
 
 int main(void)

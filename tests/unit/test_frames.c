@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/frames.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -209,6 +210,196 @@ static void new__fails_without_memory(void **state)
 	frames_free(f);
 }
 
+static void untracked__is_a_class_of_its_own(void **state)
+{
+	struct store *s = *state;
+	uint32_t frame = take_one(s);
+
+	frames_set_untracked(s->f, frame, true); /* of a frame without a slot: nothing to count */
+	assert_int_equal(sum(s, ATTR_pages_untracked), 0);
+	assert_true(frames_look(s->f, frame).untracked);
+	assert_true(frames_ref(s->f, frame));
+	assert_int_equal(sum(s, ATTR_pages_untracked), 1);
+	assert_int_equal(sum(s, ATTR_pages_volatile), 0);
+	frames_set_untracked(s->f, frame, false);
+	frames_set_untracked(s->f, frame, false);
+	assert_int_equal(sum(s, ATTR_pages_untracked), 0);
+	assert_int_equal(sum(s, ATTR_pages_volatile), 1);
+	frames_set_untracked(s->f, frame, true);
+	assert_true(frames_ref(s->f, frame)); /* shared is shared */
+	assert_int_equal(sum(s, ATTR_pages_untracked), 0);
+	assert_int_equal(sum(s, ATTR_pages_shared), 1);
+	assert_int_equal(frames_unref(s->f, frame), FRAMES_OK);
+	assert_int_equal(sum(s, ATTR_pages_untracked), 1);
+	frames_set_indexed(s->f, frame, 1); /* ends it */
+	assert_int_equal(sum(s, ATTR_pages_untracked), 0);
+	assert_int_equal(sum(s, ATTR_pages_unshared), 1);
+	assert_int_equal(frames_unpin(s->f, frame), FRAMES_OK);
+	assert_true(frames_clear_indexed(s->f, frame, FRAMES_UNINDEX_OWNED));
+	assert_false(frames_look(s->f, frame).untracked);
+	assert_int_equal(sum(s, ATTR_pages_volatile), 1);
+	assert_int_equal(sum(s, ATTR_store_data_pages), 1);
+}
+
+static void untracked__goes_with_the_frame(void **state)
+{
+	struct store *s = *state;
+	uint32_t frame = take_one(s);
+
+	assert_true(frames_ref(s->f, frame));
+	frames_set_untracked(s->f, frame, true);
+	frames_set_history(s->f, frame, 77);
+	assert_int_equal(frames_history(s->f, frame), 77);
+	assert_int_equal(frames_unpin(s->f, frame), FRAMES_OK);
+	assert_int_equal(frames_unref(s->f, frame), FRAMES_OK);
+	assert_int_equal(sum(s, ATTR_pages_untracked), 0);
+	assert_int_equal(take_one(s), frame); /* the last one freed */
+	assert_false(frames_look(s->f, frame).untracked);
+	assert_int_equal(frames_history(s->f, frame), 0);
+}
+
+static void limit__of_slots_on_a_frame_is_exact(void **state)
+{
+	struct store *s = *state;
+	uint32_t frame = take_one(s);
+
+	frames_limit(s->f, 3, 0);
+	for (unsigned n = 0; n < 3; n++) {
+		assert_false(frames_is_full(s->f, frame));
+		assert_true(frames_ref(s->f, frame));
+	}
+	assert_true(frames_is_full(s->f, frame));
+	assert_false(frames_ref(s->f, frame));
+	assert_int_equal(frames_look(s->f, frame).refs, 3);
+	assert_int_equal(frames_unref(s->f, frame), FRAMES_OK);
+	assert_false(frames_is_full(s->f, frame));
+	assert_true(frames_ref(s->f, frame));
+	frames_limit(s->f, 2, 0); /* what is there stays */
+	assert_true(frames_is_full(s->f, frame));
+	assert_int_equal(frames_look(s->f, frame).refs, 3);
+	frames_limit(s->f, 0, 0);
+	assert_false(frames_is_full(s->f, frame));
+	assert_true(frames_ref(s->f, frame));
+}
+
+static void limit__of_shared_frames_is_exact(void **state)
+{
+	struct store *s = *state;
+	uint32_t frame[3];
+
+	frames_limit(s->f, 0, 2);
+	for (unsigned n = 0; n < 3; n++) {
+		frame[n] = take_one(s);
+		assert_true(frames_ref(s->f, frame[n])); /* the first slot is never too many */
+		assert_int_equal(frames_ref(s->f, frame[n]), n < 2);
+	}
+	assert_int_equal(sum(s, ATTR_pages_shared), 2);
+	assert_false(frames_is_full(s->f, frame[2]));
+	assert_true(frames_ref(s->f, frame[0])); /* and what is shared takes more */
+	assert_int_equal(frames_unref(s->f, frame[1]), FRAMES_OK);
+	assert_true(frames_ref(s->f, frame[2]));
+	assert_false(frames_ref(s->f, frame[1]));
+	frames_limit(s->f, 0, 0);
+	assert_true(frames_ref(s->f, frame[1]));
+}
+
+enum { THREADS = 4, ROUNDS = 3000, TRIED = 64, MOST_SHARED = 7, MOST_SLOTS = 5 };
+
+struct refs {
+	struct store *s;
+	pthread_t thread;
+	const uint32_t *frame;
+	unsigned random, wrong;
+	unsigned mine[TRIED];
+};
+
+/* One reference more, or all of one's own of a frame back. */
+static void *ref_and_unref(void *arg)
+{
+	struct refs *r = arg;
+
+	for (unsigned n = 0; n < ROUNDS; n++) {
+		unsigned k = ((r->random = r->random * 1664525 + 1013904223) >> 10) % TRIED;
+
+		if (frames_ref(r->s->f, r->frame[k]))
+			r->mine[k]++;
+		else
+			for (; r->mine[k]; r->mine[k]--)
+				(void)frames_unref(r->s->f, r->frame[k]);
+		r->wrong += frames_look(r->s->f, r->frame[k]).refs > MOST_SLOTS;
+	}
+	return NULL;
+}
+
+static void limit__holds_side_by_side(void **state)
+{
+	static struct refs r[THREADS];
+	struct store *s = *state;
+	uint32_t frame[TRIED];
+	unsigned shared = 0, slots = 0;
+
+	frames_limit(s->f, MOST_SLOTS, MOST_SHARED);
+	for (unsigned n = 0; n < TRIED; n++) {
+		frame[n] = take_one(s);
+		assert_true(frames_ref(s->f, frame[n]));
+	}
+	for (unsigned n = 0; n < THREADS; n++) {
+		r[n] = (struct refs){ .s = s, .frame = frame, .random = n };
+		assert_int_equal(pthread_create(&r[n].thread, NULL, ref_and_unref, &r[n]), 0);
+	}
+	for (unsigned n = 0; n < THREADS; n++) {
+		pthread_join(r[n].thread, NULL);
+		assert_int_equal(r[n].wrong, 0);
+	}
+	for (unsigned n = 0; n < TRIED; n++) {
+		shared += frames_look(s->f, frame[n]).refs > 1;
+		slots += frames_look(s->f, frame[n]).refs;
+	}
+	assert_in_range(shared, 1, MOST_SHARED);
+	assert_int_equal(sum(s, ATTR_pages_shared), shared);
+	assert_int_equal(sum(s, ATTR_store_data_pages), slots);
+	assert_int_equal(sum(s, ATTR_pages_volatile) + sum(s, ATTR_pages_sharing) + shared, slots);
+}
+
+static void *share_all(void *arg)
+{
+	struct refs *r = arg;
+
+	for (unsigned n = 0; n < TRIED; n++)
+		r->mine[0] += frames_ref(r->s->f, r->frame[n]);
+	return NULL;
+}
+
+static void limit__the_last_place_is_given_once(void **state)
+{
+	static struct refs r[THREADS];
+	struct store *s = *state;
+	uint32_t frame[THREADS * TRIED];
+
+	for (unsigned most = 1; most < TRIED; most += 9) {
+		unsigned given = 0;
+
+		frames_limit(s->f, 0, most);
+		for (unsigned n = 0; n < THREADS; n++) {
+			for (unsigned k = 0; k < TRIED; k++) {
+				frame[n * TRIED + k] = take_one(s);
+				assert_true(frames_ref(s->f, frame[n * TRIED + k]));
+			}
+			r[n] = (struct refs){ .s = s, .frame = frame + (size_t)n * TRIED };
+			assert_int_equal(pthread_create(&r[n].thread, NULL, share_all, &r[n]), 0);
+		}
+		for (unsigned n = 0; n < THREADS; n++) {
+			pthread_join(r[n].thread, NULL);
+			given += r[n].mine[0];
+		}
+		assert_int_equal(given, most);
+		assert_int_equal(sum(s, ATTR_pages_shared), most);
+		for (unsigned n = 0; n < THREADS * TRIED; n++)
+			while (frames_look(s->f, frame[n]).refs)
+				assert_int_equal(frames_unref(s->f, frame[n]), FRAMES_OK);
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -222,6 +413,12 @@ int main(void)
 		TEST(pin__more_than_can_be_counted_are_refused),
 		TEST(adopt__counts_references_and_frees_the_rest),
 		TEST(new__fails_without_memory),
+		TEST(untracked__is_a_class_of_its_own),
+		TEST(untracked__goes_with_the_frame),
+		TEST(limit__of_slots_on_a_frame_is_exact),
+		TEST(limit__of_shared_frames_is_exact),
+		TEST(limit__holds_side_by_side),
+		TEST(limit__the_last_place_is_given_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

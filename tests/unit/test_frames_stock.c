@@ -145,6 +145,32 @@ static void reclaim__what_was_freed_goes_back(void **state)
 	assert_true(frames_end(s->f) <= ARRAY_SIZE(frame) + 1024); /* used again, not used up */
 }
 
+static void take__what_the_scanner_remembers_is_of_another_frame(void **state)
+{
+	struct store *s = *state;
+	uint32_t frame[600];
+
+	assert_int_equal(frames_take(s->f, 0, 256, FRAMES_ORDINARY, frame), FRAMES_OK);
+	for (unsigned n = 0; n < 256; n++) {
+		frames_set_history(s->f, frame[n], 99);
+		assert_int_equal(frames_unpin(s->f, frame[n]), FRAMES_OK);
+	}
+	assert_int_equal(frames_take(s->f, 0, 256, FRAMES_ORDINARY, frame), FRAMES_OK);
+	for (unsigned n = 0; n < 256; n++)
+		assert_int_equal(frames_history(s->f, frame[n]), 0);
+}
+
+static void spare__asks_for_more_than_is_taken(void **state)
+{
+	struct store *s = *state;
+
+	assert_true(frames_spare(s->f, 1));
+	assert_true(frames_spare(s->f, 256));
+	assert_false(frames_spare(s->f, UINT32_MAX)); /* no machine has 16 TiB to spare */
+	assert_int_equal(frames_used(s->f), 0);
+	assert_int_equal(frames_warm(s->f), 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -154,6 +180,8 @@ int main(void)
 		TEST(take__until_it_is_full),
 		TEST(take__fails_without_memory),
 		TEST(reclaim__what_was_freed_goes_back),
+		TEST(take__what_the_scanner_remembers_is_of_another_frame),
+		TEST(spare__asks_for_more_than_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
