@@ -345,6 +345,34 @@ static void write__far_out_needs_nodes_and_gives_them_back(void **state)
 	assert_figure(f, store_frames, 0);
 }
 
+static void write__a_page_of_one_s_own_takes_no_new_frame(void **state)
+{
+	enum { TIMES = 100000 };
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	uint8_t page[PAGE_BYTES];
+	int64_t frames;
+	uint32_t frame;
+
+	set(f, ATTR_run, 0);
+	put_page(f, ino, 0, A);
+	frame = slot_at(f, ino, 0);
+	frames = figure(f, ATTR_store_frames);
+	fill_page(page, B);
+	for (uint32_t n = 0; n < TIMES; n++) {
+		memcpy(page, &n, sizeof(n));
+		assert_int_equal(volume_write(f->v, ino, 0, page, n % 4 ? sizeof(page) : 100, 0),
+				 n % 4 ? sizeof(page) : 100);
+	}
+	assert_int_equal(slot_at(f, ino, 0), frame);
+	assert_figure(f, store_frames, frames);
+	assert_figure(f, fault_reuses, TIMES);
+	assert_figure(f, fault_cow_breaks, 0);
+	fill_page(page, B);
+	memcpy(page, &(uint32_t){ TIMES - 1 }, sizeof(uint32_t));
+	assert_memory_equal(frames_data(f->v->pool.frames, frame), page, sizeof(page));
+}
+
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(write__a_hole_becomes_private),
 	FIXTURE_TEST(write__equal_pages_merge),
@@ -365,6 +393,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(write__at_the_limit_is_short_and_then_refused),
 	FIXTURE_TEST(writeback__goes_beyond_the_limit),
 	FIXTURE_TEST(write__far_out_needs_nodes_and_gives_them_back),
+	FIXTURE_TEST(write__a_page_of_one_s_own_takes_no_new_frame),
 };
 
 int main(void)

@@ -201,6 +201,136 @@ static void counts__a_byte_into_each_page_splits_exactly_those(void **state)
 	assert_figure(f, index_entries, 0);
 }
 
+/* --- what is left alone, and for how long --------------------------------------------------------- */
+
+static void merge__what_was_untracked_needs_a_pass_more(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
+
+	put_page(f, one, 0, A);
+	set(f, ATTR_run, 2);
+	put_page(f, two, 0, A);
+	set(f, ATTR_run, 1);
+	assert_all_counts(f, 0, 0, 0, 0, 0, 2);
+	assert_int_equal(merge(f, one, 0), MERGE_VOLATILE);
+	assert_int_equal(merge(f, two, 0), MERGE_VOLATILE);
+	assert_counts(f, 0, 0, 0, 0, 2);
+	assert_int_equal(merge(f, one, 0), MERGE_INDEXED);
+	assert_int_equal(merge(f, two, 0), MERGE_MERGED);
+}
+
+static enum merge_r merge_smart(struct fixture *f, uint64_t ino)
+{
+	enum merge_r r;
+
+	gate_enter(&f->v->gate);
+	r = merge_page(&f->v->pool, volume_inode(f->v, ino), 0, slot_at(f, ino, 0), true);
+	gate_leave(&f->v->gate);
+	return r;
+}
+
+static void smart__a_page_that_never_rests_is_skipped_more_and_more(void **state)
+{
+	/* passes that leave it alone, before each look */
+	static const unsigned skips[] = { 0, 0, 0, 0, 1, 2, 2, 4, 4, 4, 8, 8, 8 };
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	put_page(f, ino, 0, A);
+	for (unsigned look = 0; look < ARRAY_SIZE(skips); look++) {
+		for (unsigned n = 0; n < skips[look]; n++) {
+			assert_int_equal(put_bytes(f, ino, look, 1, (int)n), 1);
+			assert_int_equal(merge_smart(f, ino), MERGE_SKIPPED);
+		}
+		assert_int_equal(put_bytes(f, ino, look, 1, 'x'), 1);
+		assert_int_equal(merge_smart(f, ino), MERGE_VOLATILE);
+	}
+	assert_int_equal(merge_smart(f, ino), MERGE_SKIPPED);
+	assert_int_equal(merge(f, ino, 0), MERGE_INDEXED); /* at rest, and nothing may be skipped */
+	assert_int_equal(merge_smart(f, ino), MERGE_NOTHING);
+}
+
+static void smart__another_frame_is_another_page(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
+	uint32_t frame;
+
+	put_page(f, one, 0, A);
+	for (unsigned n = 0; n < 4; n++) {
+		assert_int_equal(put_bytes(f, one, n, 1, 'x'), 1);
+		assert_int_equal(merge_smart(f, one), MERGE_VOLATILE);
+	}
+	frame = slot_at(f, one, 0);
+	assert_int_not_equal(frames_history(f->v->pool.frames, frame), 0);
+	drop_file(f, "one", one);
+	put_page(f, two, 0, A); /* takes the frame that was freed last */
+	assert_int_equal(slot_at(f, two, 0), frame);
+	assert_int_equal(merge_smart(f, two), MERGE_VOLATILE);
+}
+
+/* --- at most so many slots ------------------------------------------------------------------------ */
+
+static void twins__merge_when_there_is_place_again(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
+
+	set(f, ATTR_max_page_sharing, 3);
+	put_pages(f, one, 0, 3, A, 0);
+	put_page(f, two, 0, A);
+	scan(f, 2);
+	assert_counts(f, 1, 2, 1, 0, 0);
+	assert_figure(f, index_entries, 2);
+	assert_int_equal(merge(f, two, 0), MERGE_NOTHING); /* it is full */
+	put_page(f, one, 2, B);
+	assert_int_equal(merge(f, two, 0), MERGE_MERGED);
+	assert_int_equal(slot_at(f, one, 0), slot_at(f, two, 0));
+	assert_counts(f, 1, 2, 0, 0, 1);
+	assert_figure(f, index_entries, 1);
+	assert_page(f, two, 0, A);
+}
+
+static void twins__merge_when_the_limit_is_raised(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	set(f, ATTR_max_page_sharing, 4);
+	put_pages(f, ino, 0, 9, A, 0);
+	scan(f, 2);
+	assert_counts(f, 2, 6, 1, 0, 0);
+	set(f, ATTR_max_page_sharing, 0);
+	scan(f, 3);
+	assert_counts(f, 2, 7, 0, 0, 0); /* who is alone finds others; those who are not stay */
+}
+
+static void zeroes__may_be_ordinary_pages(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
+
+	put_page(f, one, 0, 0);
+	scan(f, 2);
+	assert_counts(f, 0, 0, 0, 1, 0);
+	set(f, ATTR_use_zero_pages, 0);
+	put_pages(f, two, 0, 5, 0, 0);
+	scan(f, 2);
+	assert_counts(f, 1, 4, 0, 1, 0); /* what is a zero page already stays one */
+	set(f, ATTR_merge_on_write, 1);
+	put_pages(f, two, 5, 5, 0, 0);
+	assert_counts(f, 1, 9, 0, 1, 0);
+	assert_figure(f, fault_zeroed, 0);
+	for (unsigned n = 0; n < 10; n++)
+		assert_page(f, two, n, 0);
+	assert_int_equal(put_bytes(f, two, 3 * PAGE_BYTES, 1, 'x'), 1);
+	assert_page(f, two, 4, 0);
+	set(f, ATTR_use_zero_pages, 1);
+	put_page(f, two, 0, 0);
+	assert_counts(f, 1, 7, 0, 2, 1);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -213,6 +343,12 @@ static const struct CMUnitTest tests[] = {
 	TEST(counts__of_the_scanner_are_exact),
 	TEST(counts__on_write_are_the_same),
 	TEST(counts__a_byte_into_each_page_splits_exactly_those),
+	TEST(merge__what_was_untracked_needs_a_pass_more),
+	TEST(smart__a_page_that_never_rests_is_skipped_more_and_more),
+	TEST(smart__another_frame_is_another_page),
+	TEST(twins__merge_when_there_is_place_again),
+	TEST(twins__merge_when_the_limit_is_raised),
+	TEST(zeroes__may_be_ordinary_pages),
 };
 
 int main(void)

@@ -2,6 +2,7 @@
 #include "core/scan.h"
 
 #include <dirent.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -232,6 +233,196 @@ static void new__fails_without_memory(void **state)
 	scan_free(s);
 }
 
+/* --- what is looked at, and when -------------------------------------------------------------------- */
+
+static void pass__files_out_of_merging_are_not_looked_at(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
+
+	set(f, ATTR_merge_on_write, 0);
+	put_pages(f, one, 0, 50, A, 0);
+	put_pages(f, two, 0, 50, A, 0);
+	assert_int_equal(volume_advise(f->v, one, VOLUME_UNMERGEABLE, NULL), 0);
+	assert_int_equal(volume_advise(f->v, two, VOLUME_KEEP, NULL), 0);
+	scan(f, 3);
+	assert_figure(f, pages_scanned, 0);
+	assert_figure(f, full_scans, 3);
+	assert_all_counts(f, 0, 0, 0, 0, 0, 100);
+	assert_int_equal(volume_advise_range(f->v, two, 10 * PAGE_BYTES, 7 * PAGE_BYTES, VOLUME_MERGEABLE, NULL), 0);
+	scan(f, 2);
+	assert_figure(f, pages_scanned, 14);
+	assert_all_counts(f, 1, 6, 0, 0, 0, 93);
+}
+
+static void thread__what_was_skipped_is_merged_once_it_rests(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
+	uint8_t page[PAGE_BYTES];
+	int64_t scans;
+
+	fill_page(page, A);
+	put_page(f, one, 0, A);
+	put_page(f, two, 0, A + 1);
+	put_page(f, two, 0, A); /* as it shall be in the end */
+	assert_int_equal(put_bytes(f, two, 0, 1, 'x'), 1);
+	set(f, ATTR_sleep_millisecs, 0);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	for (unsigned n = 0; n < 200000 && figure(f, ATTR_pages_skipped) < 10; n++)
+		assert_int_equal(put_bytes(f, two, 0, 1, (int)(n % 200)), 1);
+	assert_true(figure(f, ATTR_pages_skipped) >= 10);
+	scans = figure(f, ATTR_full_scans);
+	assert_int_equal(volume_write(f->v, two, 0, page, 1, 0), 1);
+	settle(f);
+	assert_counts(f, 1, 1, 0, 0, 0);
+	assert_true(figure(f, ATTR_full_scans) <= scans + 1 + SCAN_PASSES + 1); /* those under way, and three */
+}
+
+static void thread__without_smart_scan_nothing_is_skipped(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	int64_t scans;
+
+	set(f, ATTR_smart_scan, 0);
+	set(f, ATTR_sleep_millisecs, 0);
+	put_page(f, ino, 0, A);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	for (scans = 0; scans < 50; scans = figure(f, ATTR_full_scans))
+		assert_int_equal(put_bytes(f, ino, 0, 1, (int)scans), 1);
+	settle(f);
+	assert_figure(f, pages_skipped, 0);
+	assert_true(figure(f, ATTR_pages_scanned) >= 50);
+}
+
+/* --- limits ----------------------------------------------------------------------------------------- */
+
+/* n equal pages, of which m may share a frame; written at once, or one after the other. */
+static void share(struct fixture *f, uint64_t ino, unsigned m, unsigned n, bool at_once)
+{
+	int64_t shared = n / m + (n % m > 1), sharing = n % m > 1 ? n - shared : shared * (m - 1);
+
+	set(f, ATTR_max_page_sharing, m);
+	if (at_once)
+		put_pages(f, ino, 0, n, A, 0);
+	for (unsigned k = 0; !at_once && k < n; k++)
+		put_page(f, ino, k, A);
+	scan(f, 2);
+	assert_counts(f, shared, sharing, n % m == 1, 0, 0);
+	for (unsigned k = 0; k < n; k++)
+		assert_page(f, ino, k, A);
+	scan(f, 1);
+	assert_counts(f, shared, sharing, n % m == 1, 0, 0);
+	fixture_check(f);
+	truncate_to_pages(f, ino, 0);
+	assert_counts(f, 0, 0, 0, 0, 0);
+}
+
+static void limit__of_slots_on_a_frame_is_exact(void **state)
+{
+	static const unsigned most[] = { 2, 3, 5, 16, 200 }, pages[] = { 1, 2, 3, 4, 5, 16, 31, 33, 200, 256 };
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	for (unsigned on_write = 0; on_write < 2; on_write++) {
+		set(f, ATTR_merge_on_write, on_write);
+		for (unsigned m = 0; m < ARRAY_SIZE(most); m++) {
+			for (unsigned n = 0; n < ARRAY_SIZE(pages); n++) {
+				share(f, ino, most[m], pages[n], true);
+				share(f, ino, most[m], pages[n], false);
+			}
+		}
+	}
+}
+
+enum { SHARED_MAX = 5, CONTENTS = 20 };
+
+static void share_few(struct fixture *f, bool on_write)
+{
+	uint64_t ino = make_file(f, "file"), other = make_file(f, "other");
+
+	set(f, ATTR_merge_on_write, on_write);
+	set(f, ATTR_max_kernel_pages, SHARED_MAX);
+	for (unsigned n = 0; n < 3; n++) {
+		put_pages(f, ino, n * CONTENTS, CONTENTS, A, 1);
+		assert_true(figure(f, ATTR_pages_shared) <= SHARED_MAX);
+	}
+	scan(f, 3);
+	assert_figure(f, pages_shared, SHARED_MAX);
+	assert_figure(f, pages_sharing, 2 * SHARED_MAX); /* what is shared takes whoever comes, */
+	put_pages(f, other, 0, CONTENTS, A, 1);
+	scan(f, 3);
+	assert_figure(f, pages_shared, SHARED_MAX);
+	assert_figure(f, pages_sharing, 3 * SHARED_MAX); /* and comes later */
+	set(f, ATTR_max_kernel_pages, SHARED_MAX + 2);
+	scan(f, 3);
+	assert_figure(f, pages_shared, SHARED_MAX + 2);
+	set(f, ATTR_max_kernel_pages, 1); /* what is there stays */
+	put_page(f, other, CONTENTS, A + CONTENTS - 1);
+	scan(f, 3);
+	assert_figure(f, pages_shared, SHARED_MAX + 2);
+	set(f, ATTR_max_kernel_pages, 0);
+	scan(f, 3);
+	assert_counts(f, CONTENTS, 3 * CONTENTS + 1, 0, 0, 0);
+	for (unsigned n = 0; n < 3 * CONTENTS; n++)
+		assert_page(f, ino, n, A + n % CONTENTS);
+	drop_file(f, "file", ino);
+	drop_file(f, "other", other);
+}
+
+static void limit__of_shared_frames_is_kept_and_raised(void **state)
+{
+	share_few(*state, false);
+	share_few(*state, true);
+}
+
+struct writer {
+	struct fixture *f;
+	pthread_t thread;
+	uint64_t ino;
+	unsigned wrong;
+};
+
+static void *write_all(void *arg)
+{
+	struct writer *w = arg;
+	uint8_t page[PAGE_BYTES];
+
+	for (unsigned n = 0; n < 50 * CONTENTS; n++) {
+		fill_page(page, A + n * 7 % CONTENTS);
+		w->wrong += volume_write(w->f->v, w->ino, (uint64_t)(n * n % 64) << PAGE_SHIFT, page, sizeof(page), 0) !=
+			    sizeof(page);
+	}
+	return NULL;
+}
+
+static void limit__of_shared_frames_holds_at_every_instant(void **state)
+{
+	struct fixture *f = *state;
+	struct writer w[3];
+
+	set(f, ATTR_max_kernel_pages, SHARED_MAX);
+	set(f, ATTR_sleep_millisecs, 0);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	for (unsigned n = 0; n < ARRAY_SIZE(w); n++) {
+		const char name[] = { (char)('a' + n), '\0' };
+
+		w[n] = (struct writer){ .f = f, .ino = make_file(f, name) };
+		assert_int_equal(pthread_create(&w[n].thread, NULL, write_all, &w[n]), 0);
+	}
+	for (unsigned n = 0; n < 50; n++) {
+		assert_true(figure(f, ATTR_pages_shared) <= SHARED_MAX);
+		rest_ms(1);
+	}
+	for (unsigned n = 0; n < ARRAY_SIZE(w); n++) {
+		pthread_join(w[n].thread, NULL);
+		assert_int_equal(w[n].wrong, 0);
+	}
+	settle(f);
+	assert_figure(f, pages_shared, SHARED_MAX);
+}
+
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(pass__looks_at_every_frame_once),
 	FIXTURE_TEST(thread__three_passes_and_then_sleep),
@@ -244,6 +435,12 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(pass__files_may_vanish_under_the_cursor),
 	FIXTURE_TEST(pass__its_end_is_told_when_it_has_merged),
 	FIXTURE_TEST(new__fails_without_memory),
+	FIXTURE_TEST(pass__files_out_of_merging_are_not_looked_at),
+	FIXTURE_TEST(thread__what_was_skipped_is_merged_once_it_rests),
+	FIXTURE_TEST(thread__without_smart_scan_nothing_is_skipped),
+	FIXTURE_TEST(limit__of_slots_on_a_frame_is_exact),
+	FIXTURE_TEST(limit__of_shared_frames_is_kept_and_raised),
+	FIXTURE_TEST(limit__of_shared_frames_holds_at_every_instant),
 };
 
 int main(void)
