@@ -335,6 +335,94 @@ static int prepare_reclaim(struct world *w)
 	return 0;
 }
 
+/* --- merging and splitting ------------------------------------------------------------------------ */
+
+static int write_what_is_there(struct world *w)
+{
+	uint8_t data[2 * PAGE_BYTES];
+
+	fill_page(data, A + 1);
+	fill_page(data + PAGE_BYTES, B);
+	return write_result(volume_write(w->f->v, w->a, 2 * PAGE_BYTES, data, sizeof(data), 0), sizeof(data));
+}
+
+/* Nobody looks for equal pages: each splits. */
+static int write_over_shared(struct world *w)
+{
+	return write_at(w, w->a, 2 * PAGE_BYTES, 2 * PAGE_BYTES, 0);
+}
+
+static int prepare_no_merge_on_write(struct world *w)
+{
+	set(w->f, ATTR_merge_on_write, 0);
+	return 0;
+}
+
+static int unmerge(struct world *w)
+{
+	int r = volume_set(w->f->v, ATTR_run, 2, NULL);
+
+	assert_figure(w->f, run, r < 0 ? 0 : 2);
+	assert_true(r < 0 || !figure(w->f, ATTR_pages_sharing));
+	return r;
+}
+
+static int prepare_unmerged(struct world *w)
+{
+	set(w->f, ATTR_run, 2);
+	set(w->f, ATTR_run, 1);
+	return 0;
+}
+
+static int scan_unmerged(struct world *w)
+{
+	scan(w->f, 3);
+	return 0;
+}
+
+static int advise_unmergeable(struct world *w)
+{
+	int r = volume_advise(w->f->v, w->a, VOLUME_UNMERGEABLE, NULL);
+	struct volume_pages pages;
+
+	assert_true(r < 0 || (!volume_pages(w->f->v, w->a, 0, UINT64_MAX, &pages) && !pages.merged));
+	return r;
+}
+
+static int advise_keep(struct world *w)
+{
+	return volume_advise(w->f->v, w->a, VOLUME_KEEP, NULL);
+}
+
+static int prepare_unmergeable(struct world *w)
+{
+	return volume_advise(w->f->v, w->a, VOLUME_UNMERGEABLE, NULL);
+}
+
+static int advise_mergeable(struct world *w)
+{
+	int r = volume_advise(w->f->v, w->a, VOLUME_MERGEABLE, NULL);
+
+	if (!r)
+		scan(w->f, 2);
+	return r;
+}
+
+static int advise_range(struct world *w)
+{
+	return volume_advise_range(w->f->v, w->a, PAGE_BYTES, 2 * PAGE_BYTES, VOLUME_UNMERGEABLE, NULL);
+}
+
+/* As many points as one frame holds. */
+static int prepare_ranges(struct world *w)
+{
+	truncate_to_pages(w->f, w->a, 1000);
+	for (uint64_t n = 10; n < 10 + 512; n += 2)
+		assert_int_equal(volume_advise_range(w->f->v, w->a, n << PAGE_SHIFT, PAGE_BYTES, VOLUME_UNMERGEABLE,
+						     NULL), 0);
+	return 0;
+}
+
 static const struct operation {
 	const char *name;
 	int (*run)(struct world *w);
@@ -368,6 +456,15 @@ static const struct operation {
 	{ "punch a part of a page", punch_a_part },
 	{ "scan", scan_twice, prepare_scan },
 	{ "reclaim", reclaim, prepare_reclaim },
+	{ "write what is there", write_what_is_there },
+	{ "write over shared pages", write_over_shared, prepare_no_merge_on_write },
+	{ "unmerge", unmerge },
+	{ "scan what was unmerged", scan_unmerged, prepare_unmerged },
+	{ "advise unmergeable", advise_unmergeable },
+	{ "advise keep", advise_keep },
+	{ "advise mergeable", advise_mergeable, prepare_unmergeable },
+	{ "advise a range", advise_range },
+	{ "advise a range more", advise_range, prepare_ranges },
 };
 
 /* --- the trial -------------------------------------------------------------------------------- */
