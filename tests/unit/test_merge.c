@@ -301,7 +301,9 @@ static void twins__merge_when_the_limit_is_raised(void **state)
 	put_pages(f, ino, 0, 9, A, 0);
 	scan(f, 2);
 	assert_counts(f, 2, 6, 1, 0, 0);
-	set(f, ATTR_max_page_sharing, 0);
+	gate_close(&f->v->gate);
+	frames_limit(f->v->pool.frames, 0, 0);
+	gate_open(&f->v->gate);
 	scan(f, 3);
 	assert_counts(f, 2, 7, 0, 0, 0); /* who is alone finds others; those who are not stay */
 }

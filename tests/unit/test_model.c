@@ -12,13 +12,15 @@
 
 #include "tests/unit/fixture.h"
 
-enum { FILES = 6, NAMES = 8, BYTES_MAX = 40 * PAGE_BYTES, CONTENTS = 5, STEPS = 3000 };
+enum { FILES = 6, NAMES = 8, PAGES_MAX = 40, BYTES_MAX = PAGES_MAX * PAGE_BYTES, CONTENTS = 5, STEPS = 3000 };
 
 struct model_file {
 	uint64_t ino; /* 0: not there */
 	size_t size;
 	unsigned links;
 	bool open;
+	enum volume_advice advice;
+	uint8_t says[PAGES_MAX]; /* 1 + an enum volume_advice, or 0: as the whole */
 	uint8_t byte[BYTES_MAX];
 };
 
@@ -27,6 +29,7 @@ struct model {
 	uint64_t random;
 	struct model_file file[FILES];
 	int named[NAMES]; /* which file, or -1 */
+	enum volume_advice root_advice;
 	unsigned step;
 };
 
@@ -72,6 +75,32 @@ static void draw_range(struct model *m, size_t *ret_offset, size_t *ret_len)
 	*ret_len = MIN(len, (size_t)BYTES_MAX - offset);
 }
 
+static enum volume_advice advice_at(const struct model_file *file, unsigned page)
+{
+	return file->says[page] ? (enum volume_advice)(file->says[page] - 1) : file->advice;
+}
+
+/* What is out of merging shares with nobody, and nobody can find it. */
+static void assert_advice(struct model *m, const struct model_file *file)
+{
+	bool unmerged = pool_setting(&m->f->v->pool, ATTR_run) == 2;
+	unsigned pages = (unsigned)pages_of(file->size), left_out = 0;
+	struct volume_pages is;
+
+	for (unsigned n = 0; n < pages; n++) {
+		enum volume_advice advice = advice_at(file, n);
+
+		left_out += advice != VOLUME_MERGEABLE;
+		if ((!unmerged && advice != VOLUME_UNMERGEABLE) || slot_at(m->f, file->ino, n) < FRAMES_FIRST)
+			continue;
+		assert_int_equal(frame_at(m->f, file->ino, n).refs, 1);
+		assert_true(frame_at(m->f, file->ino, n).untracked);
+		assert_false(frame_at(m->f, file->ino, n).indexed);
+	}
+	assert_int_equal(volume_pages(m->f->v, file->ino, 0, UINT64_MAX, &is), 0);
+	assert_int_equal(is.left_out, left_out);
+}
+
 static void assert_file(struct model *m, const struct model_file *file)
 {
 	static uint8_t is[BYTES_MAX + 1];
@@ -84,6 +113,7 @@ static void assert_file(struct model *m, const struct model_file *file)
 	n = get_bytes(m->f, file->ino, 0, sizeof(is), is);
 	assert_int_equal(n, file->size);
 	assert_memory_equal(is, file->byte, file->size);
+	assert_advice(m, file);
 }
 
 static void assert_names(struct model *m)
@@ -162,6 +192,7 @@ static void truncate_(struct model *m, struct model_file *file)
 	assert_int_equal(volume_setattr(m->f->v, file->ino, &st, VOLUME_SET_SIZE, &st), 0);
 	if (size < file->size)
 		memset(file->byte + size, 0, file->size - size);
+	memset(file->says + pages_of(size), 0, PAGES_MAX - pages_of(size));
 	file->size = size;
 }
 
@@ -188,6 +219,25 @@ static void allocate(struct model *m, struct model_file *file)
 		memset(file->byte + offset, 0, len);
 	if (!(mode & FALLOC_FL_KEEP_SIZE))
 		file->size = MAX(file->size, offset + len);
+}
+
+static void advise(struct model *m, struct model_file *file)
+{
+	file->advice = (enum volume_advice)draw(m, 3);
+	memset(file->says, 0, sizeof(file->says));
+	assert_int_equal(volume_advise(m->f->v, file->ino, file->advice, NULL), 0);
+}
+
+static void advise_range(struct model *m, struct model_file *file)
+{
+	enum volume_advice advice = draw(m, 2) ? VOLUME_MERGEABLE : VOLUME_UNMERGEABLE;
+	unsigned from = draw(m, PAGES_MAX), len = 1 + draw(m, PAGES_MAX / 2);
+	unsigned end = (unsigned)MIN((uint64_t)from + len, pages_of(file->size));
+
+	assert_int_equal(volume_advise_range(m->f->v, file->ino, (uint64_t)from << PAGE_SHIFT,
+					     (uint64_t)len << PAGE_SHIFT, advice, NULL), end == from + len ? 0 : -ENOMEM);
+	if (from < end)
+		memset(file->says + from, 1 + (int)advice, end - from);
 }
 
 /* Without names, lookups and opens it is gone, for the model too. */
@@ -221,6 +271,7 @@ static void create(struct model *m, unsigned n)
 	assert_int_equal(volume_create(m->f->v, ROOT_INO, name_at(n), &new, &e), 0);
 	m->file[which].ino = e.ino;
 	m->file[which].links = 1;
+	m->file[which].advice = m->root_advice;
 	m->named[n] = which;
 }
 
@@ -283,7 +334,13 @@ static void open_or_close(struct model *m, struct model_file *file)
 
 static void step_on_file(struct model *m, struct model_file *file)
 {
-	switch (draw(m, 16)) {
+	switch (draw(m, 18)) {
+	case 16:
+		if (draw(m, 3))
+			advise_range(m, file);
+		else
+			advise(m, file);
+		break;
 	case 0:
 		truncate_(m, file);
 		break;
@@ -313,20 +370,44 @@ static void step_on_file(struct model *m, struct model_file *file)
 	}
 }
 
+static void set_something(struct model *m)
+{
+	static const unsigned sharing[] = { 0, 2, 3, 7 };
+
+	switch (draw(m, 5)) {
+	case 0:
+		set(m->f, ATTR_use_zero_pages, draw(m, 2));
+		break;
+	case 1:
+		set(m->f, ATTR_max_kernel_pages, draw(m, 5));
+		break;
+	case 2: /* refused, maybe, while pages are shared */
+		(void)!volume_set(m->f->v, ATTR_max_page_sharing, sharing[draw(m, ARRAY_SIZE(sharing))], NULL);
+		break;
+	case 3:
+		m->root_advice = (enum volume_advice)draw(m, 3);
+		assert_int_equal(volume_advise(m->f->v, ROOT_INO, m->root_advice, NULL), 0);
+		break;
+	default:
+		set(m->f, ATTR_merge_on_write, draw(m, 2));
+	}
+}
+
 static void step(struct model *m)
 {
 	struct model_file *file = &m->file[draw(m, FILES)];
 
 	switch (draw(m, 64)) {
 	case 0:
-		set(m->f, ATTR_run, draw(m, 2));
+		set(m->f, ATTR_run, draw(m, 3));
 		break;
 	case 1:
-		set(m->f, ATTR_merge_on_write, draw(m, 2));
+		set_something(m);
 		break;
 	case 2:
 	case 3:
-		scan(m->f, 1);
+		if (pool_setting(&m->f->v->pool, ATTR_run) == 1)
+			scan(m->f, 1);
 		break;
 	case 4:
 	case 5:
@@ -361,7 +442,8 @@ static void volume__does_what_a_plain_model_does(void **state)
 	static struct model m;
 
 	print_message("KSMFS_SEED=%u KSMFS_STEPS=%u\n", seed, steps);
-	m = (struct model){ .f = *state, .random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1 };
+	m = (struct model){ .f = *state, .random = seed * UINT64_C(0x9e3779b97f4a7c15) + 1,
+			    .root_advice = VOLUME_MERGEABLE };
 	for (unsigned n = 0; n < NAMES; n++)
 		m.named[n] = -1;
 	for (m.step = 0; m.step < steps; m.step++) {

@@ -140,11 +140,45 @@ static void live_and_die(struct worker *w)
 	expect(w, !volume_inode(w->f->v, e.ino));
 }
 
+/* `run` = 2 ends early when another thread sets it meanwhile. */
+static void set_something(struct worker *w)
+{
+	static const struct { enum attr attr; unsigned below; } settings[] = {
+		{ ATTR_run, 3 }, { ATTR_run, 3 }, { ATTR_merge_on_write, 2 }, { ATTR_use_zero_pages, 2 },
+		{ ATTR_smart_scan, 2 }, { ATTR_max_kernel_pages, 4 },
+	};
+	unsigned n = draw(w, ARRAY_SIZE(settings));
+	int r = volume_set(w->f->v, settings[n].attr, draw(w, settings[n].below), NULL);
+
+	expect(w, !r || (settings[n].attr == ATTR_run && r == -EINTR));
+}
+
+static void advise(struct worker *w, uint64_t ino)
+{
+	uint64_t from = draw(w, PAGES), len = draw(w, PAGES);
+	struct volume_pages p;
+	int r;
+
+	switch (draw(w, 4)) {
+	case 0:
+		expect(w, !volume_advise(w->f->v, ino, (enum volume_advice)draw(w, 3), NULL));
+		break;
+	case 1:
+		r = volume_pages(w->f->v, draw(w, 2) ? ino : ROOT_INO, 0, UINT64_MAX, &p);
+		expect(w, !r && p.slots == p.merged + p.unshared + p.zero + p.changing + p.untracked);
+		break;
+	default: /* some of it is beyond the end */
+		r = volume_advise_range(w->f->v, ino, from << PAGE_SHIFT, len << PAGE_SHIFT,
+					draw(w, 2) ? VOLUME_MERGEABLE : VOLUME_UNMERGEABLE, NULL);
+		expect(w, !r || r == -ENOMEM);
+	}
+}
+
 static void step(struct worker *w)
 {
 	uint64_t ino = w->ino[draw(w, SHARED_FILES)];
 
-	switch (draw(w, 16)) {
+	switch (draw(w, 18)) {
 	case 0:
 		resize(w, ino);
 		break;
@@ -161,9 +195,11 @@ static void step(struct worker *w)
 		write_(w, ino, VOLUME_WRITEBACK);
 		break;
 	case 5:
-		if (!draw(w, 8))
-			expect(w, !volume_set(w->f->v, draw(w, 2) ? ATTR_run : ATTR_merge_on_write,
-					      draw(w, 2), NULL));
+		if (!draw(w, 4))
+			set_something(w);
+		break;
+	case 16:
+		advise(w, ino);
 		break;
 	case 6:
 	case 7:
