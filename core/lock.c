@@ -104,20 +104,33 @@ void rwlock_drop(struct rwlock *l) UNCHECKED_LOCKS
 
 void gate_init(struct gate *g)
 {
+	pthread_mutex_init(&g->turn, NULL);
+	g->closing = false;
 	for (unsigned i = 0; i < THREAD_SLOTS; i++)
 		pthread_mutex_init(&g->half[i].mutex, NULL);
 }
 
 void gate_fini(struct gate *g)
 {
+	pthread_mutex_destroy(&g->turn);
 	for (unsigned i = 0; i < THREAD_SLOTS; i++)
 		pthread_mutex_destroy(&g->half[i].mutex);
 }
 
+/* A mutex goes to whoever is running when it is dropped, which is who has just dropped it: without `closing`, those who
+ * enter again at once would keep who closes out of half after half. */
 void gate_enter(struct gate *g)
 {
+	pthread_mutex_t *half = &g->half[thread_slot()].mutex;
+
 	lock_rank_enter(RANK_VOLUME);
-	pthread_mutex_lock(&g->half[thread_slot()].mutex);
+	pthread_mutex_lock(half);
+	while (atomic_load_explicit(&g->closing, memory_order_relaxed)) {
+		pthread_mutex_unlock(half);
+		pthread_mutex_lock(&g->turn);
+		pthread_mutex_unlock(&g->turn);
+		pthread_mutex_lock(half);
+	}
 }
 
 void gate_leave(struct gate *g)
@@ -129,13 +142,17 @@ void gate_leave(struct gate *g)
 void gate_close(struct gate *g)
 {
 	lock_rank_enter(RANK_VOLUME);
+	pthread_mutex_lock(&g->turn);
+	atomic_store_explicit(&g->closing, true, memory_order_relaxed);
 	for (unsigned i = 0; i < THREAD_SLOTS; i++)
 		pthread_mutex_lock(&g->half[i].mutex);
 }
 
 void gate_open(struct gate *g)
 {
+	atomic_store_explicit(&g->closing, false, memory_order_relaxed);
 	for (unsigned i = THREAD_SLOTS; i-- > 0;)
 		pthread_mutex_unlock(&g->half[i].mutex);
+	pthread_mutex_unlock(&g->turn);
 	lock_rank_leave(RANK_VOLUME);
 }

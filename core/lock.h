@@ -76,8 +76,11 @@ void lock_assert_may_sleep(void);
 
 /* The gate: a lock every operation passes at the cost of one uncontended mutex, and that whoever
  * needs all of them to stand still (a consistent snapshot, a change of `run`) can close.  A thread
- * that waits for long leaves the gate first, so closing it never takes longer than a request. */
+ * that waits for long leaves the gate first, and nobody enters a gate that is being closed, so closing it never takes
+ * longer than the requests that are inside. */
 struct gate {
+	pthread_mutex_t turn; /* of those who close it; who finds it closing waits here */
+	atomic_bool closing;
 	struct {
 		pthread_mutex_t mutex;
 	} __attribute__((aligned(64))) half[THREAD_SLOTS];

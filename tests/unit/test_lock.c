@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -214,6 +215,60 @@ static void gate__nobody_enters_while_it_is_closed(void **state)
 	assert_false(lock_rank_held(RANK_VOLUME));
 }
 
+enum { IN_AND_OUT = 6, CLOSES = 25 };
+
+struct in_and_out {
+	struct shared *s;
+	pthread_t thread;
+	atomic_bool stop;
+	atomic_uint entered;
+};
+
+/* Nearly always inside. */
+static void *go_in_and_out(void *arg)
+{
+	struct in_and_out *g = arg;
+
+	while (!g->stop) {
+		gate_enter(&g->s->gate);
+		for (volatile unsigned n = 0; n < 5000; n++)
+			;
+		g->entered++;
+		gate_leave(&g->s->gate);
+	}
+	return NULL;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	const unsigned *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+static void gate__nobody_enters_while_somebody_closes_it(void **state)
+{
+	struct in_and_out g = { .s = *state };
+	pthread_t thread[IN_AND_OUT];
+	unsigned entered[CLOSES];
+
+	for (unsigned n = 0; n < IN_AND_OUT; n++)
+		assert_int_equal(pthread_create(&thread[n], NULL, go_in_and_out, &g), 0);
+	for (unsigned n = 0; n < CLOSES; n++) {
+		(void)poll(NULL, 0, 1);
+		entered[n] = g.entered;
+		gate_close(&g.s->gate);
+		entered[n] = g.entered - entered[n];
+		gate_open(&g.s->gate);
+	}
+	g.stop = true;
+	for (unsigned n = 0; n < IN_AND_OUT; n++)
+		pthread_join(thread[n], NULL);
+	/* Those inside, and one each that was on its way; whoever closes may have been interrupted before. */
+	qsort(entered, CLOSES, sizeof(entered[0]), by_value);
+	assert_true(entered[CLOSES / 2] <= 2 * IN_AND_OUT);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -225,6 +280,7 @@ int main(void)
 		TEST(take__says_that_it_is_held),
 		TEST(rwlock__a_reader_waits_for_a_writer_and_not_for_readers),
 		TEST(gate__nobody_enters_while_it_is_closed),
+		TEST(gate__nobody_enters_while_somebody_closes_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
