@@ -390,9 +390,10 @@ static void *write_all(void *arg)
 	uint8_t page[PAGE_BYTES];
 
 	for (unsigned n = 0; n < 50 * CONTENTS; n++) {
+		uint64_t offset = (uint64_t)(n * n % 64) << PAGE_SHIFT;
+
 		fill_page(page, A + n * 7 % CONTENTS);
-		w->wrong += volume_write(w->f->v, w->ino, (uint64_t)(n * n % 64) << PAGE_SHIFT, page, sizeof(page), 0) !=
-			    sizeof(page);
+		w->wrong += volume_write(w->f->v, w->ino, offset, page, sizeof(page), 0) != sizeof(page);
 	}
 	return NULL;
 }
