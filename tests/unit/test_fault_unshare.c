@@ -297,14 +297,15 @@ static bool somebody_sleeps(struct fixture *f)
 	return false;
 }
 
-/* Unsharing page 0 waits for its lock; meanwhile `change`. */
-static int unshare_while(struct fixture *f, uint64_t ino, void (*change)(struct fixture *f, uint64_t ino))
+/* What another thread does waits for the lock of page 0; meanwhile `change`. */
+static int while_it_waits(struct fixture *f, uint64_t ino, void *(*what)(void *arg),
+			  void (*change)(struct fixture *f, uint64_t ino))
 {
 	struct pagelock_wait wait = { 0 };
 	struct other o = { .f = f, .ino = ino };
 
 	assert_true(pagelock_try(&f->v->pool.pagelocks, (uint32_t)ino, 0, &wait));
-	assert_int_equal(pthread_create(&o.thread, NULL, unshare_page, &o), 0);
+	assert_int_equal(pthread_create(&o.thread, NULL, what, &o), 0);
 	while (!somebody_sleeps(f))
 		sched_yield();
 	lock_rank_leave(RANK_PAGE); /* as if it were another thread's */
@@ -343,7 +344,7 @@ static void unshare__waits_for_who_is_at_the_page(void **state)
 
 	put_page(f, one, 0, A);
 	put_page(f, make_file(f, "two"), 0, A);
-	assert_int_equal(unshare_while(f, one, nothing), 0);
+	assert_int_equal(while_it_waits(f, one, unshare_page, nothing), 0);
 	assert_all_counts(f, 0, 0, 1, 0, 0, 1);
 	assert_page(f, one, 0, A);
 }
@@ -355,7 +356,7 @@ static void unshare__a_page_may_go_while_it_waits(void **state)
 
 	put_page(f, one, 0, A);
 	put_page(f, make_file(f, "two"), 0, A);
-	assert_int_equal(unshare_while(f, one, truncate_away), 0);
+	assert_int_equal(while_it_waits(f, one, unshare_page, truncate_away), 0);
 	assert_counts(f, 0, 0, 1, 0, 0);
 	assert_int_equal(slot_at(f, one, 0), SLOT_HOLE);
 	assert_int_equal(f->v->pool.charged, 1);
@@ -368,9 +369,33 @@ static void unshare__the_other_sharer_may_go_while_it_waits(void **state)
 
 	put_page(f, one, 0, A);
 	put_page(f, make_file(f, "two"), 0, A);
-	assert_int_equal(unshare_while(f, one, unlink_other), 0);
+	assert_int_equal(while_it_waits(f, one, unshare_page, unlink_other), 0);
 	assert_all_counts(f, 0, 0, 0, 0, 0, 1);
 	assert_page(f, one, 0, A);
+}
+
+static void *keep_page(void *arg)
+{
+	struct other *o = arg;
+
+	o->r = unshare_range(o->f, o->ino, 0, 1, FAULT_KEEP_SHARED);
+	return NULL;
+}
+
+static void share_it(struct fixture *f, uint64_t ino)
+{
+	(void)ino;
+	put_page(f, make_file(f, "two"), 0, A);
+}
+
+static void unshare__what_came_to_be_shared_meanwhile_is_kept(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one");
+
+	put_page(f, one, 0, A);
+	assert_int_equal(while_it_waits(f, one, keep_page, share_it), 0);
+	assert_counts(f, 1, 1, 0, 0, 0);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -389,6 +414,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(unshare__waits_for_who_is_at_the_page),
 	FIXTURE_TEST(unshare__a_page_may_go_while_it_waits),
 	FIXTURE_TEST(unshare__the_other_sharer_may_go_while_it_waits),
+	FIXTURE_TEST(unshare__what_came_to_be_shared_meanwhile_is_kept),
 };
 
 int main(void)

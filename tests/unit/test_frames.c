@@ -2,6 +2,7 @@
 #include "core/frames.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -361,43 +362,64 @@ static void limit__holds_side_by_side(void **state)
 	assert_int_equal(sum(s, ATTR_pages_volatile) + sum(s, ATTR_pages_sharing) + shared, slots);
 }
 
-static void *share_all(void *arg)
-{
-	struct refs *r = arg;
+/* Two frames, one place left: round after round, both ask at once. */
+struct race {
+	struct store *s;
+	pthread_t thread;
+	const uint32_t *frame;
+	atomic_uint *waiting;
+	atomic_bool got;
+};
 
-	for (unsigned n = 0; n < TRIED; n++)
-		r->mine[0] += frames_ref(r->s->f, r->frame[n]);
+enum { RACE_ROUNDS = 4000 };
+
+static void meet(atomic_uint *waiting, unsigned round)
+{
+	atomic_fetch_add(waiting, 1);
+	while (atomic_load(waiting) < 2 * round)
+		sched_yield();
+}
+
+static void *race(void *arg)
+{
+	struct race *r = arg;
+
+	for (unsigned n = 0; n < RACE_ROUNDS; n++) {
+		meet(r->waiting, 3 * n + 1);
+		r->got = frames_ref(r->s->f, *r->frame);
+		meet(r->waiting, 3 * n + 2); /* the other looks */
+		meet(r->waiting, 3 * n + 3);
+	}
 	return NULL;
 }
 
 static void limit__the_last_place_is_given_once(void **state)
 {
-	static struct refs r[THREADS];
 	struct store *s = *state;
-	uint32_t frame[THREADS * TRIED];
+	uint32_t frame[2] = { take_one(s), take_one(s) };
+	unsigned wrong = 0;
+	atomic_uint waiting = 0;
+	struct race r = { .s = s, .frame = &frame[0], .waiting = &waiting };
 
-	for (unsigned most = 1; most < TRIED; most += 9) {
-		unsigned given = 0;
+	frames_limit(s->f, 0, 1);
+	assert_true(frames_ref(s->f, frame[0]));
+	assert_true(frames_ref(s->f, frame[1]));
+	assert_int_equal(pthread_create(&r.thread, NULL, race, &r), 0);
+	for (unsigned n = 0; n < RACE_ROUNDS; n++) {
+		bool got;
 
-		frames_limit(s->f, 0, most);
-		for (unsigned n = 0; n < THREADS; n++) {
-			for (unsigned k = 0; k < TRIED; k++) {
-				frame[n * TRIED + k] = take_one(s);
-				assert_true(frames_ref(s->f, frame[n * TRIED + k]));
-			}
-			r[n] = (struct refs){ .s = s, .frame = frame + (size_t)n * TRIED };
-			assert_int_equal(pthread_create(&r[n].thread, NULL, share_all, &r[n]), 0);
-		}
-		for (unsigned n = 0; n < THREADS; n++) {
-			pthread_join(r[n].thread, NULL);
-			given += r[n].mine[0];
-		}
-		assert_int_equal(given, most);
-		assert_int_equal(sum(s, ATTR_pages_shared), most);
-		for (unsigned n = 0; n < THREADS * TRIED; n++)
-			while (frames_look(s->f, frame[n]).refs)
-				assert_int_equal(frames_unref(s->f, frame[n]), FRAMES_OK);
+		meet(&waiting, 3 * n + 1);
+		got = frames_ref(s->f, frame[1]);
+		meet(&waiting, 3 * n + 2);
+		wrong += got == r.got || sum(s, ATTR_pages_shared) != 1;
+		if (got)
+			(void)frames_unref(s->f, frame[1]);
+		if (r.got)
+			(void)frames_unref(s->f, frame[0]);
+		meet(&waiting, 3 * n + 3);
 	}
+	pthread_join(r.thread, NULL);
+	assert_int_equal(wrong, 0);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

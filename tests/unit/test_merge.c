@@ -333,6 +333,20 @@ static void zeroes__may_be_ordinary_pages(void **state)
 	assert_counts(f, 1, 7, 0, 2, 1);
 }
 
+static void merge__what_was_untracked_and_is_clean_waits_as_well(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	put_page(f, ino, 0, A);
+	scan(f, 2);
+	set(f, ATTR_run, 2); /* taken out of the index, and nobody has written to it */
+	set(f, ATTR_run, 1);
+	assert_false(frame_at(f, ino, 0).dirty);
+	assert_int_equal(merge(f, ino, 0), MERGE_VOLATILE);
+	assert_int_equal(merge(f, ino, 0), MERGE_INDEXED);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
 
 static const struct CMUnitTest tests[] = {
@@ -351,6 +365,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(twins__merge_when_there_is_place_again),
 	TEST(twins__merge_when_the_limit_is_raised),
 	TEST(zeroes__may_be_ordinary_pages),
+	TEST(merge__what_was_untracked_and_is_clean_waits_as_well),
 };
 
 int main(void)

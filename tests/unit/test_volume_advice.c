@@ -376,6 +376,23 @@ static void range__survives_a_takeover(void **state)
 	assert_all_counts(f, PAGES, 2 * PAGES - PAGES / 3, 0, 0, 0, PAGES / 3 + 5 + 7);
 }
 
+static void range__a_truncation_that_was_cut_short_is_finished_at_takeover(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	struct inode *i = volume_inode(f->v, ino);
+
+	put_pages(f, ino, 0, PAGES, A, 0);
+	assert_int_equal(advise_pages(f, ino, 5, PAGES, VOLUME_UNMERGEABLE), 0);
+	inode_attr_begin(i)->size = 10 * PAGE_BYTES; /* as far as it came */
+	inode_attr_end(i);
+	fixture_reopen(f);
+	truncate_to_pages(f, ino, PAGES);
+	assert_int_equal(pages_of_all(f, ino).left_out, 5);
+	put_pages(f, ino, 10, PAGES - 10, A, 0);
+	assert_figure(f, pages_untracked, 5);
+}
+
 /* --- figures -------------------------------------------------------------------------------------- */
 
 static void assert_sums(struct fixture *f, const struct volume_pages *p)
@@ -616,6 +633,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(range__truncation_forgets),
 	FIXTURE_TEST(range__a_hole_is_not_a_truncation),
 	FIXTURE_TEST(range__survives_a_takeover),
+	FIXTURE_TEST(range__a_truncation_that_was_cut_short_is_finished_at_takeover),
 	FIXTURE_TEST(pages__of_a_file_are_the_figures_of_its_volume),
 	FIXTURE_TEST(pages__of_ranges_add_up),
 	FIXTURE_TEST(pages__of_a_tree_count_each_file_once),
