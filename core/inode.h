@@ -59,7 +59,7 @@ struct inode_record {
 	_Atomic uint64_t ranges; /* what was said of ranges: points << 32 | frame, or 0 */
 	_Atomic uint64_t slots;  /* slots that are not holes */
 	_Atomic uint64_t mtime_set; /* when somebody set mtime (seconds since boot), 0: since then written */
-	uint16_t domain, tenant; /* fixed at creation */
+	_Atomic uint16_t domain, tenant; /* fixed at creation; unmerging may still ask who had the record before */
 } __attribute__((aligned(64)));
 
 /* The first page of the memfd. */
