@@ -165,12 +165,16 @@ int park_start(struct volume *v)
 
 /* --- requests ------------------------------------------------------------------------------------ */
 
+/* All threads may be here, and none see the end of the mount. */
 static ssize_t stay_until_done(struct writeback *w)
 {
 	ssize_t n;
 
-	while (!run_once(w, &n))
+	while (!run_once(w, &n)) {
+		if (transport_has_ended())
+			return -ENOTCONN;
 		nanosleep(&retry, NULL);
+	}
 	return n;
 }
 

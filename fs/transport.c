@@ -11,6 +11,7 @@
  */
 #include "fs/transport.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,13 @@ struct session_slot *transport_leave(void)
 	}
 	own_slot = slot;
 	return left;
+}
+
+bool transport_has_ended(void)
+{
+	struct pollfd fd = {.fd = transport.fd};
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLERR);
 }
 
 void transport_resume(struct session_slot *slot)

@@ -33,6 +33,9 @@ const struct fuse_in_header *transport_request(void);
  * other, and the thread must stay. */
 struct session_slot *transport_leave(void) must_check;
 
+/* For who stays in a request for long: no answer can be given any more, the mount has ended. */
+bool transport_has_ended(void);
+
 /* Between these two, the calling thread (which reads no requests itself) is in the request that was left
  * with `slot`, and answers it. */
 void transport_resume(struct session_slot *slot);
