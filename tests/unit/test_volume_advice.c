@@ -571,7 +571,7 @@ static bool somebody_sleeps(struct fixture *f)
 	return false;
 }
 
-/* A writer has found an equal page and waits for the page lock of his own; meanwhile it is told that nothing is merged. */
+/* A writer has found an equal page and waits for the page lock of his own; meanwhile the rules change. */
 static void change_while_a_writer_waits(struct fixture *f, void (*change)(struct fixture *f, uint64_t ino))
 {
 	struct pagelock_wait wait = { 0 };
