@@ -2,8 +2,6 @@
 /* What may be merged, and what merging has done, by file, range and tree. */
 #include <fcntl.h>
 #include <linux/falloc.h>
-#include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include "core/advice.h"
@@ -544,79 +542,6 @@ static void pages__without_memory_say_so(void **state)
 	assert_int_equal(p.slots, 1);
 }
 
-/* --- who waits meanwhile --------------------------------------------------------------------------- */
-
-struct writer {
-	struct fixture *f;
-	uint64_t ino;
-	pthread_t thread;
-	ssize_t written;
-};
-
-static void *write_page(void *arg)
-{
-	struct writer *w = arg;
-	uint8_t page[PAGE_BYTES];
-
-	fill_page(page, A);
-	w->written = volume_write(w->f->v, w->ino, 0, page, sizeof(page), 0);
-	return NULL;
-}
-
-static bool somebody_sleeps(struct fixture *f)
-{
-	for (unsigned k = 0; k < PAGELOCK_STRIPES; k++)
-		if (f->v->pool.pagelocks.stripe[k].sleepers)
-			return true;
-	return false;
-}
-
-/* A writer has found an equal page and waits for the page lock of his own; meanwhile the rules change. */
-static void change_while_a_writer_waits(struct fixture *f, void (*change)(struct fixture *f, uint64_t ino))
-{
-	struct pagelock_wait wait = { 0 };
-	struct writer w = { .f = f, .ino = make_file(f, "file") };
-
-	put_page(f, make_file(f, "other"), 0, A);
-	assert_true(pagelock_try(&f->v->pool.pagelocks, (uint32_t)w.ino, 0, &wait));
-	assert_int_equal(pthread_create(&w.thread, NULL, write_page, &w), 0);
-	while (!somebody_sleeps(f))
-		sched_yield();
-	lock_rank_leave(RANK_PAGE); /* as if it were another thread's */
-	change(f, w.ino);
-	lock_rank_enter(RANK_PAGE);
-	pagelock_drop(&f->v->pool.pagelocks, (uint32_t)w.ino, 0);
-	pthread_join(w.thread, NULL);
-	assert_int_equal(w.written, PAGE_BYTES);
-	assert_figure(f, fault_merged, 0);
-	assert_figure(f, fault_retries_restarted, 1);
-	assert_true(frame_at(f, w.ino, 0).untracked);
-	assert_page(f, w.ino, 0, A);
-}
-
-static void advise_unmergeable(struct fixture *f, uint64_t ino)
-{
-	advise(f, ino, VOLUME_UNMERGEABLE);
-}
-
-static void set_run_2(struct fixture *f, uint64_t ino)
-{
-	(void)ino;
-	set(f, ATTR_run, 2);
-}
-
-static void advise__holds_for_who_has_begun_before(void **state)
-{
-	change_while_a_writer_waits(*state, advise_unmergeable);
-	assert_all_counts(*state, 0, 0, 1, 0, 0, 1);
-}
-
-static void run_2__holds_for_who_has_begun_before(void **state)
-{
-	change_while_a_writer_waits(*state, set_run_2);
-	assert_all_counts(*state, 0, 0, 0, 0, 0, 2);
-}
-
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(advise__a_file_is_split_and_stays_so),
 	FIXTURE_TEST(advise__what_is_merged_may_be_kept),
@@ -639,8 +564,6 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(pages__of_a_tree_count_each_file_once),
 	FIXTURE_TEST(pages__of_a_wide_and_deep_tree),
 	FIXTURE_TEST(pages__without_memory_say_so),
-	FIXTURE_TEST(advise__holds_for_who_has_begun_before),
-	FIXTURE_TEST(run_2__holds_for_who_has_begun_before),
 };
 
 int main(void)
