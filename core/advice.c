@@ -150,6 +150,18 @@ uint64_t advice_left_out(const struct inode *i, const struct frames *f, uint64_t
 	return out;
 }
 
+bool advice_is_sound(const struct inode *i, const struct frames *f)
+{
+	uint64_t word = i->record->ranges, before = point(0, AS_WHOLE), at = 0;
+
+	for (unsigned k = 0; k < points_of(word); k++, before = at) {
+		at = *point_at(f, word, k);
+		if (says(at) == says(before) || (k && index_of(at) <= index_of(before)))
+			return false;
+	}
+	return says(before) == AS_WHOLE;
+}
+
 int advice_walk_nodes(const struct inode *i, const struct frames *f, ptab_visit *visit, void *arg)
 {
 	uint64_t word = i->record->ranges;

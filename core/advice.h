@@ -16,8 +16,9 @@
 
 enum advice { ADVICE_UNMERGEABLE, ADVICE_MERGEABLE, ADVICE_KEEP };
 
-/* Two for each range that touches no other: as many ranges as a process has mappings. */
-enum { ADVICE_POINTS_MAX = 1 << 17 };
+/* Two for each range that touches no other.  All of them are copied at each change, with the gate closed: no more than
+ * takes some tens of microseconds. */
+enum { ADVICE_POINTS_MAX = 1 << 14 };
 
 static inline bool advice_is_plain(const struct inode *i)
 {
@@ -40,6 +41,9 @@ int advice_set_range(struct pool *p, struct inode *i, uint64_t from, uint64_t en
 
 /* Forget what was said of ranges from page `end` on. */
 void advice_cut(struct pool *p, struct inode *i, uint64_t end);
+
+/* O1, for check.c. */
+bool advice_is_sound(const struct inode *i, const struct frames *f) REQUIRES_SHARED(i->map);
 
 /* Every frame that holds ranges. */
 int advice_walk_nodes(const struct inode *i, const struct frames *f, ptab_visit *visit, void *arg);

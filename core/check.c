@@ -3,8 +3,9 @@
  *
  * What it looks at, by the numbers the headers give:
  *   S2 S3  each frame's references are the slots found, its class is what the counters say  [check_frames]
- *   I1 I2  each indexed frame is in the index once, under the digest of its bytes           [check_indexed]
+ *   I1-I3  each indexed frame is in the index once, under the digest of its bytes, alone    [check_indexed]
  *   B1     nodes are table frames, each linked once; slots refer to frames of the domain    [visit_*]
+ *   O1     what was said of ranges is in order                                              [check_inode]
  *   G3     bytes beyond the end of a file are zero                                          [check_tail]
  *   Z1     what is charged is what there is                                                 [check_sums]
  *   N, T3  link counts are the names; who has neither name nor lookup nor open is gone      [check_links]
@@ -113,6 +114,8 @@ static void check_inode(struct walk *w, struct inode *i) REQUIRES_SHARED(i->map)
 	if (ptab_walk_nodes(i, w->v->pool.frames, visit_node, w) < 0 ||
 	    advice_walk_nodes(i, w->v->pool.frames, visit_node, w) < 0)
 		return;
+	if (!advice_is_sound(i, w->v->pool.frames))
+		violation(w, "inode %u: what was said of its ranges is not in order", i->number);
 	for (; (slot = ptab_next(i, w->v->pool.frames, index, FILE_PAGES_MAX, &index)); index++)
 		visit_slot(w, index, *slot);
 	if (w->inode_slots != i->record->slots)
@@ -128,12 +131,19 @@ static void check_indexed(struct walk *w, uint32_t frame, const struct frame_inf
 {
 	struct pool *p = &w->v->pool;
 	unsigned count = content_count(p->content, frame);
+	uint32_t other;
 	struct digest d = digest_page(p->key, info->domain, frames_data(p->frames, frame));
 
 	if (count != 1)
 		violation(w, "frame %u is in the content index %u times", frame, count);
 	if (digest_tag(d) != info->tag)
 		violation(w, "frame %u has other bytes than it was indexed with", frame);
+	if (!content_has_twins(p->content) &&
+	    content_find(p->content, info->tag, info->domain, frames_data(p->frames, frame), frame, &other) ==
+		    CONTENT_FOUND) {
+		violation(w, "frames %u and %u are in the content index with equal bytes", frame, other);
+		content_unpin(p->content, other);
+	}
 }
 
 static void check_frames(struct walk *w)

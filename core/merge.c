@@ -57,18 +57,18 @@ static bool swing(struct pool *p, struct inode *i, uint64_t index, uint32_t fram
 	return swung;
 }
 
-/* `frame` is pinned by us, in the slot, quiet, and not in the index. */
+/* `frame` is pinned by us, in the slot, and quiet. */
 static enum merge_r find_place(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
 {
 	const void *page = frames_data(p->frames, frame);
-	uint16_t domain = frames_look(p->frames, frame).domain;
+	struct frame_info info = frames_look(p->frames, frame);
 	enum merge_r r = MERGE_NOTHING;
-	uint32_t found;
+	uint32_t tag, found;
 
 	if (pool_setting(p, ATTR_use_zero_pages) && page_is_zero(page))
 		return swing(p, i, index, frame, SLOT_ZERO) ? MERGE_ZEROED : MERGE_NOTHING;
-	switch (content_find(p->content, digest_tag(digest_page(p->key, domain, page)), domain,
-			     page, frame, &found)) {
+	tag = info.indexed ? info.tag : digest_tag(digest_page(p->key, info.domain, page));
+	switch (content_find(p->content, tag, info.domain, page, frame, &found)) {
 	case CONTENT_FOUND:
 		if (swing(p, i, index, frame, found))
 			r = MERGE_MERGED;

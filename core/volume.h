@@ -176,9 +176,9 @@ int volume_advise(struct volume *v, uint64_t ino, enum volume_advice advice, con
 int volume_advice(struct volume *v, uint64_t ino, enum volume_advice *ret) must_check;
 
 /* Of a range of a file, which goes before what holds for all of it; never VOLUME_KEEP.  It is known whatever
- * `run` says, and forgotten by truncation.  -EINVAL: not whole pages.  -ENOMEM as madvise(2): some of the
- * range is beyond the end (the rest was done), too many ranges, or no memory to split with; -EINTR as above.
- * -EISDIR. */
+ * `run` says, and forgotten by truncation.  Of no bytes: 0.  -EINVAL: not whole pages.  -ENOMEM as madvise(2):
+ * some of the range is beyond the end (the rest was done), too many ranges, or no memory to split with; -EINTR
+ * as above. -EISDIR. */
 int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, enum volume_advice advice,
 			const struct interrupt *interrupt) must_check;
 

@@ -87,6 +87,8 @@ int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_
 	if (offset % PAGE_BYTES || len % PAGE_BYTES || __builtin_add_overflow(offset, len, &last) ||
 	    advice == VOLUME_KEEP)
 		return -EINVAL;
+	if (!len)
+		return 0;
 	end = last >> PAGE_SHIFT;
 	gate_close(&v->gate);
 	r = advise_range_closed(v, ino, from, &end, advice, &i);
