@@ -4,10 +4,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#include "lock.h"
 
 enum { CACHE_LINE = 64 };
 
-static atomic_uint countdown[FAILPOINTS];
+static atomic_uint countdown[COUNTDOWNS], pause_ms[PAUSES];
 
 void failpoint_arm(enum failpoint kind, unsigned nth)
 {
@@ -23,6 +26,36 @@ bool failpoint_hit(enum failpoint kind)
 			return left == 1;
 	}
 	return false;
+}
+
+unsigned failpoint_armed(enum failpoint kind)
+{
+	return atomic_load(&countdown[kind]);
+}
+
+void failpoint_pause_arm(enum pause place, unsigned ms)
+{
+	atomic_store(&pause_ms[place], ms);
+}
+
+unsigned failpoint_pause_armed(enum pause place)
+{
+	return atomic_load(&pause_ms[place]);
+}
+
+void failpoint_pause(enum pause place)
+{
+	struct timespec t;
+	unsigned ms;
+
+	if (!atomic_load_explicit(&pause_ms[place], memory_order_relaxed))
+		return;
+	ms = atomic_exchange(&pause_ms[place], 0);
+	lock_assert_may_sleep();
+	ASSERT(!lock_rank_held(RANK_VOLUME)); /* the gate */
+	t = (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000 };
+	while (nanosleep(&t, &t) < 0)
+		;
 }
 
 void *mem_alloc(size_t count, size_t size)

@@ -22,6 +22,7 @@
 #include <string.h>
 
 #include "advice.h"
+#include "failpoint.h"
 
 enum { REWRITES_VOLATILE = 2 };
 
@@ -416,7 +417,8 @@ static void publish_one(struct batch *b, struct fault *f, uint64_t size_pages)
 		look_again(b, f);
 		return;
 	}
-	if (!pagelock_try(&b->pool->pagelocks, b->inode->number, f->index, &f->wait)) {
+	if (failpoint_hit(FAIL_PAGE_LOCK) ||
+	    !pagelock_try(&b->pool->pagelocks, b->inode->number, f->index, &f->wait)) {
 		if (!b->busy)
 			b->busy = f;
 		return;
@@ -467,6 +469,7 @@ static void wait_for_page(struct batch *b)
 
 	forfeit_all(b, busy);
 	pool_step_out(b->pool);
+	failpoint_pause(PAUSE_FAULT_WAIT);
 	pagelock_wait(&b->pool->pagelocks, b->inode->number, busy->index, &busy->wait);
 	pool_step_in(b->pool);
 	if (b->inode->seq == b->seq && b->pool->rules == b->rules) {

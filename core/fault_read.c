@@ -7,6 +7,7 @@
  */
 #include "fault.h"
 
+#include "failpoint.h"
 #include "range.h"
 
 /* Pass on a ticket that was not needed.  Those before us in the queue may be waiting to enter the
@@ -33,7 +34,7 @@ static enum read_r read_one(struct pool *p, struct inode *i, uint64_t index,
 	*ret_frame = 0;
 	if (!slot || *slot == SLOT_HOLE)
 		return READ_HOLE;
-	if (!pagelock_try(&p->pagelocks, i->number, index, wait))
+	if (failpoint_hit(FAIL_PAGE_LOCK) || !pagelock_try(&p->pagelocks, i->number, index, wait))
 		return READ_BUSY;
 	frame = *slot;
 	if (slot_is_frame(frame)) {
@@ -100,6 +101,7 @@ int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count, 
 		if (got != READ_BUSY)
 			continue;
 		pool_step_out(p);
+		failpoint_pause(PAUSE_FAULT_WAIT);
 		pagelock_wait(&p->pagelocks, i->number, index + n, &wait);
 		pool_step_in(p);
 		pool_count(p, i->seq == seq ? ATTR_fault_retries_resumed :

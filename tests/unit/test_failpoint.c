@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <time.h>
 
 static void hit__the_nth_call_and_no_other(void **state)
 {
@@ -25,6 +26,46 @@ static void arm__with_zero_disarms(void **state)
 	failpoint_arm(FAIL_SQL, 1);
 	failpoint_arm(FAIL_SQL, 0);
 	assert_false(failpoint_hit(FAIL_SQL));
+}
+
+static void armed__tells_how_many_calls_are_left(void **state)
+{
+	(void)state;
+	failpoint_arm(FAIL_PAGE_LOCK, 2);
+	assert_int_equal(failpoint_armed(FAIL_PAGE_LOCK), 2);
+	assert_false(failpoint_hit(FAIL_PAGE_LOCK));
+	assert_int_equal(failpoint_armed(FAIL_PAGE_LOCK), 1);
+	assert_true(failpoint_hit(FAIL_PAGE_LOCK));
+	assert_int_equal(failpoint_armed(FAIL_PAGE_LOCK), 0);
+}
+
+static int64_t pause_ms(enum pause place)
+{
+	struct timespec from, to;
+
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	failpoint_pause(place);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	return (to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000;
+}
+
+static void pause__once_at_its_place_and_for_that_long(void **state)
+{
+	(void)state;
+	failpoint_pause_arm(PAUSE_FAULT_WAIT, 100);
+	assert_true(pause_ms(PAUSE_READ_REPLY) < 100);
+	assert_int_equal(failpoint_pause_armed(PAUSE_FAULT_WAIT), 100);
+	assert_true(pause_ms(PAUSE_FAULT_WAIT) >= 100);
+	assert_int_equal(failpoint_pause_armed(PAUSE_FAULT_WAIT), 0);
+	assert_true(pause_ms(PAUSE_FAULT_WAIT) < 100);
+}
+
+static void pause__with_zero_disarms(void **state)
+{
+	(void)state;
+	failpoint_pause_arm(PAUSE_READ_REPLY, 10000);
+	failpoint_pause_arm(PAUSE_READ_REPLY, 0);
+	assert_true(pause_ms(PAUSE_READ_REPLY) < 10000);
 }
 
 static void alloc__fails_where_it_should_and_gives_zeroes_else(void **state)
@@ -65,6 +106,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(hit__the_nth_call_and_no_other),
 		cmocka_unit_test(arm__with_zero_disarms),
+		cmocka_unit_test(armed__tells_how_many_calls_are_left),
+		cmocka_unit_test(pause__once_at_its_place_and_for_that_long),
+		cmocka_unit_test(pause__with_zero_disarms),
 		cmocka_unit_test(alloc__fails_where_it_should_and_gives_zeroes_else),
 		cmocka_unit_test(alloc__what_asks_for_a_cache_line_gets_it),
 	};
