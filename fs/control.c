@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/control_hooks.h"
 #include "fs/metrics.h"
 
 enum {
@@ -34,6 +35,10 @@ struct node {
 	print_node *print; /* NULL: a directory */
 	enum attr attr;
 	bool is_setting;
+#ifdef KSMFS_HOOKS
+	bool is_hook; /* a setting too */
+	unsigned hook;
+#endif
 };
 
 struct text {
@@ -112,6 +117,14 @@ static int print_check(struct control *c, const struct node *node, FILE *out)
 	return r < 0 ? r : 0;
 }
 
+#ifdef KSMFS_HOOKS
+static int print_hook(struct control *c, const struct node *node, FILE *out)
+{
+	fprintf(out, "%u\n", control_hook_get(node->hook));
+	return 0;
+}
+#endif
+
 /* --- the tree ------------------------------------------------------------------------------------ */
 
 static unsigned add_node(struct control *c, unsigned parent, const char *name, size_t len)
@@ -159,6 +172,18 @@ static struct node *add_file(struct control *c, const char *path, mode_t mode, p
 	return &c->node[at];
 }
 
+#ifdef KSMFS_HOOKS
+static void add_hooks(struct control *c)
+{
+	for (unsigned i = 0; control_hook_path(i); i++) {
+		struct node *node = add_file(c, control_hook_path(i), 0600, print_hook);
+
+		node->is_setting = node->is_hook = true;
+		node->hook = i;
+	}
+}
+#endif
+
 int control_new(struct volume *v, enum control_mode mode, struct control **ret)
 {
 	struct control *c;
@@ -185,6 +210,9 @@ int control_new(struct volume *v, enum control_mode mode, struct control **ret)
 	add_file(c, "metrics", 0444, print_metrics);
 	add_file(c, "check", 0400, print_check);
 	add_file(c, "index/directory", 0444, print_directory);
+#ifdef KSMFS_HOOKS
+	add_hooks(c);
+#endif
 	*ret = c;
 	return 0;
 }
@@ -456,6 +484,13 @@ ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offse
 		return -EACCES;
 	if (offset != 0 && !(flags & O_APPEND))
 		return -EINVAL; /* a value comes whole */
+#ifdef KSMFS_HOOKS
+	if (node->is_hook) {
+		r = control_hook_set(node->hook, text, len);
+		return r < 0 ? r : (ssize_t)len;
+	}
+#endif
+	r = attr_parse(node->attr, text, len, &value);
 	/* sysfs shows its files one page of what is written: what it refuses there has its errno here. */
 	r = attr_parse(node->attr, text, MIN(len, (size_t)PAGE_BYTES), &value);
 	if (r == 0 && len > PAGE_BYTES)

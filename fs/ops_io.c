@@ -7,6 +7,7 @@
 
 #include <linux/fuse.h>
 
+#include "core/failpoint.h"
 #include "fs/control.h"
 #include "fs/park.h"
 #include "fs/reply.h"
@@ -86,6 +87,7 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 		reply_result(req, r);
 		return;
 	}
+	failpoint_pause(PAUSE_READ_REPLY);
 	if (bytes.count > 0)
 		reply_iov(req, bytes.iov, bytes.count);
 	else
