@@ -469,8 +469,14 @@ static void wait_for_page(struct batch *b)
 
 	forfeit_all(b, busy);
 	pool_step_out(b->pool);
+#ifdef FAULT_KEEPS_MAP_LOCK /* nobody builds this but tests/bench/lock_drop.c, to tell what dropping it is worth */
+	pthread_rwlock_rdlock(&b->inode->map.rwlock);
+#endif
 	failpoint_pause(PAUSE_FAULT_WAIT);
 	pagelock_wait(&b->pool->pagelocks, b->inode->number, busy->index, &busy->wait);
+#ifdef FAULT_KEEPS_MAP_LOCK
+	pthread_rwlock_unlock(&b->inode->map.rwlock);
+#endif
 	pool_step_in(b->pool);
 	if (b->inode->seq == b->seq && b->pool->rules == b->rules) {
 		pool_count(b->pool, ATTR_fault_retries_resumed, 1);

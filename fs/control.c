@@ -490,7 +490,6 @@ ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offse
 		return r < 0 ? r : (ssize_t)len;
 	}
 #endif
-	r = attr_parse(node->attr, text, len, &value);
 	/* sysfs shows its files one page of what is written: what it refuses there has its errno here. */
 	r = attr_parse(node->attr, text, MIN(len, (size_t)PAGE_BYTES), &value);
 	if (r == 0 && len > PAGE_BYTES)
