@@ -18,43 +18,55 @@
 
 #include "ptab.h"
 
+enum hold { HOLD_DONE, HOLD_GONE, HOLD_BUSY };
+
 /* Pin the slot's frame if it still is `frame`. */
-static bool pin_in_slot(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
+static enum hold pin_in_slot(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
 {
 	struct pagelock_wait wait = { 0 };
+	enum hold r = HOLD_GONE;
 	_Atomic uint32_t *slot;
-	bool pinned = false;
 
 	rwlock_take_shared(&i->map);
 	slot = ptab_slot(i, p->frames, index);
-	if (slot && pagelock_try(&p->pagelocks, i->number, index, &wait)) {
-		pinned = *slot == frame && frames_pin(p->frames, frame);
+	if (slot && !pagelock_try(&p->pagelocks, i->number, index, &wait)) {
+		r = HOLD_BUSY;
+	} else if (slot) {
+		if (*slot == frame)
+			r = frames_pin(p->frames, frame) ? HOLD_DONE : HOLD_BUSY;
 		pagelock_drop(&p->pagelocks, i->number, index);
 	}
 	rwlock_drop_shared(&i->map);
-	return pinned;
+	return r;
 }
 
 /* Let the slot, if it still refers to `frame`, refer to `to` (pinned, or SLOT_ZERO). */
-static bool swing(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, uint32_t to)
+static enum hold swing(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, uint32_t to)
 {
 	struct pagelock_wait wait = { 0 };
+	enum hold r = HOLD_GONE;
 	_Atomic uint32_t *slot;
-	bool swung = false;
 
 	rwlock_take_shared(&i->map);
 	slot = ptab_slot(i, p->frames, index);
-	if (slot && pagelock_try(&p->pagelocks, i->number, index, &wait)) {
-		swung = *slot == frame && (!slot_is_frame(to) || frames_ref(p->frames, to));
-		if (swung) {
+	if (slot && !pagelock_try(&p->pagelocks, i->number, index, &wait)) {
+		r = HOLD_BUSY;
+	} else if (slot) {
+		if (*slot == frame && (!slot_is_frame(to) || frames_ref(p->frames, to))) {
 			atomic_store_explicit(slot, to, memory_order_release);
 			pool_slot_changed(p, i, frame, to);
 			content_unref(p->content, frame);
+			r = HOLD_DONE;
 		}
 		pagelock_drop(&p->pagelocks, i->number, index);
 	}
 	rwlock_drop_shared(&i->map);
-	return swung;
+	return r;
+}
+
+static enum merge_r outcome(enum hold held, enum merge_r done)
+{
+	return held == HOLD_DONE ? done : held == HOLD_BUSY ? MERGE_LATER : MERGE_NOTHING;
 }
 
 /* `frame` is pinned by us, in the slot, and quiet. */
@@ -62,31 +74,30 @@ static enum merge_r find_place(struct pool *p, struct inode *i, uint64_t index, 
 {
 	const void *page = frames_data(p->frames, frame);
 	struct frame_info info = frames_look(p->frames, frame);
-	enum merge_r r = MERGE_NOTHING;
 	uint32_t tag, found;
+	enum hold held;
 
 	if (pool_setting(p, ATTR_use_zero_pages) && page_is_zero(page))
-		return swing(p, i, index, frame, SLOT_ZERO) ? MERGE_ZEROED : MERGE_NOTHING;
+		return outcome(swing(p, i, index, frame, SLOT_ZERO), MERGE_ZEROED);
 	tag = info.indexed ? info.tag : digest_tag(digest_page(p->key, info.domain, page));
 	switch (content_find(p->content, tag, info.domain, page, frame, &found)) {
 	case CONTENT_FOUND:
-		if (swing(p, i, index, frame, found))
-			r = MERGE_MERGED;
+		held = swing(p, i, index, frame, found);
 		content_unpin(p->content, found);
-		return r;
+		return outcome(held, MERGE_MERGED);
 	case CONTENT_INSERTED:
 		frames_set_rewrites(p->frames, frame, 0);
 		return MERGE_INDEXED;
-	case CONTENT_ABSENT: /* no memory for its entry */
-		return MERGE_NOTHING;
+	case CONTENT_ABSENT:
+		break;
 	}
-	return r;
+	return info.indexed ? MERGE_NOTHING : MERGE_LATER; /* no memory for its entry */
 }
 
-/* What is remembered of a page outside the index: how often it was looked at, and how many passes it is left alone. */
+/* What is remembered of a page outside the index: for how many passes, and how many it is left alone now. */
 enum { AGE_MAX = 9, SKIPS_SHIFT = 4, AGE_MASK = (1 << SKIPS_SHIFT) - 1 };
 
-/* By how often it has been looked at for nothing; KSM's numbers. */
+/* KSM's numbers. */
 static unsigned skips_at(unsigned age)
 {
 	if (age < 3)
@@ -96,17 +107,15 @@ static unsigned skips_at(unsigned age)
 	return age <= 5 ? 2 : age <= 8 ? 4 : 8;
 }
 
-/* Whether this pass leaves it alone; counts the look that follows otherwise. */
+/* Whether this pass leaves it alone.  Its age grows with every pass, looked at or not. */
 static bool is_skipped(struct frames *f, uint32_t frame)
 {
 	unsigned history = frames_history(f, frame), age = history & AGE_MASK, skips = history >> SKIPS_SHIFT;
+	bool skipped = skips;
 
-	if (skips) {
-		frames_set_history(f, frame, (uint8_t)(age | (skips - 1) << SKIPS_SHIFT));
-		return true;
-	}
-	frames_set_history(f, frame, (uint8_t)(MIN(age + 1, (unsigned)AGE_MAX) | skips_at(age) << SKIPS_SHIFT));
-	return false;
+	skips = skipped ? skips - 1 : skips_at(age);
+	frames_set_history(f, frame, (uint8_t)(MIN(age + 1, (unsigned)AGE_MAX) | skips << SKIPS_SHIFT));
+	return skipped;
 }
 
 /* Pinned by us, in the slot. */
@@ -129,6 +138,7 @@ enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_
 {
 	struct frame_info info = frames_look(p->frames, frame);
 	enum merge_r r;
+	enum hold held;
 
 	if (info.free || info.table || !info.refs || (info.refs > 1 && info.indexed))
 		return MERGE_NOTHING;
@@ -136,8 +146,9 @@ enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_
 		return MERGE_NOTHING;
 	if (!info.indexed && may_skip && is_skipped(p->frames, frame))
 		return MERGE_SKIPPED;
-	if (!pin_in_slot(p, i, index, frame))
-		return MERGE_NOTHING;
+	held = pin_in_slot(p, i, index, frame);
+	if (held != HOLD_DONE)
+		return outcome(held, MERGE_NOTHING);
 	r = look_at(p, i, index, frame);
 	content_unpin(p->content, frame);
 	return r;

@@ -5,8 +5,8 @@
  * Keeps    M1 a page that changed since it was last looked at is left alone for one more pass.
  *          M2 a slot is swung to another frame only when the bytes of both have been compared and neither
  *             can have changed since: the slot's is pinned, the other is in the index.
- *          M3 a page is skipped only after it was looked at three times without coming to rest, and for at most
- *             eight passes (KSM's smart_scan).
+ *          M3 a page is skipped only after four passes in which it did not come to rest, and for at most eight
+ *             (KSM's smart_scan).
  * Threads  inside the gate, with no lock; waits for nothing.
  * Fails    it does not: what could not be done now is met again in the next pass.
  */
@@ -15,7 +15,8 @@
 #include "pool.h"
 
 enum merge_r {
-	MERGE_NOTHING,  /* shared, in the index, gone, or somebody else is at it */
+	MERGE_NOTHING,  /* shared, in the index, or gone */
+	MERGE_LATER,    /* somebody else is at it, or there is no memory: another pass is owed */
 	MERGE_VOLATILE, /* it changed, or was not tracked: next pass */
 	MERGE_SKIPPED,  /* it has changed at every look so far: not worth one now */
 	MERGE_INDEXED,  /* unique; others can find it from now on */

@@ -2,13 +2,14 @@
 /* core/scan.c - asleep unless something has changed.
  *
  *   IDLE    -> RUNNING   a change, or a setting                  [scan_kick]
- *   RUNNING -> IDLE      three passes since the last change      [pass_done]
+ *   RUNNING -> IDLE      three passes that began after the last change, and more while something
+ *                        could not be looked at                  [pass_begins, pass_done]
  *
  * Of the three, the first may skip pages that have never come to rest (smart_scan); the last two look at
  * everything, which is what it takes to merge: so nothing that has come to rest is left lying because it was
  * skipped.
  *
- * A change during a pass only sets `fresh`; the end of the pass then starts the count of three anew.  So a
+ * A change during a pass only sets `fresh`; the next pass then is the first of three again.  So a
  * write costs one load while the scanner runs, and a wake-up only when it sleeps.  `fresh` is set before
  * `idle` is read, and `idle` before `fresh` (both sequentially consistent): no wake-up is lost.
  */
@@ -25,7 +26,11 @@
 #include "merge.h"
 #include "ptab.h"
 
-enum { SCANNER_NICE = 5, SCAN_LOOK = 4096 /* slots, in one hold of a map lock */ };
+enum {
+	SCANNER_NICE = 5,
+	SCAN_LOOK = 4096, /* slots, in one hold of a map lock */
+	OWED_MS = 100,    /* before another pass for what somebody else had, or there was no memory for */
+};
 
 struct scan {
 	struct pool *pool;
@@ -39,6 +44,7 @@ struct scan {
 	unsigned passes_left; /* the scanner's own, as is the cursor */
 	bool merged; /* in this pass */
 	bool may_skip; /* in this pass */
+	bool owed; /* something could not be looked at in this pass */
 	uint32_t number;
 	uint64_t index;
 	void (*on_pass)(void *arg);
@@ -85,8 +91,9 @@ void scan_kick(struct scan *s)
 		atomic_store(&s->fresh, true);
 	else
 		atomic_thread_fence(memory_order_seq_cst);
-	if (!atomic_load(&s->idle) || pool_setting(s->pool, ATTR_run) != 1)
-		return; /* who sets run to 1 kicks after that */
+	if (!atomic_load(&s->idle) || pool_setting(s->pool, ATTR_run) != 1 ||
+	    !pool_setting(s->pool, ATTR_pages_to_scan))
+		return; /* who sets them wakes after that */
 	lock_take(&s->lock);
 	s->kicked = true;
 	pthread_cond_signal(&s->cond);
@@ -150,32 +157,43 @@ static void count(struct scan *s, enum merge_r r)
 		return;
 	}
 	pool_count(s->pool, ATTR_pages_scanned, 1);
+	s->owed |= r == MERGE_LATER;
 	if (r == MERGE_MERGED || r == MERGE_ZEROED)
 		pool_count(s->pool, ATTR_scan_merged, 1);
-	s->merged |= r != MERGE_NOTHING && r != MERGE_VOLATILE;
+	s->merged |= r == MERGE_INDEXED || r == MERGE_MERGED || r == MERGE_ZEROED;
 	if (r == MERGE_INDEXED)
 		pool_count(s->pool, ATTR_scan_indexed, 1);
 }
 
-/* Look at up to `max` pages; *ret_done of them.  True at the end of the pass. */
+/* The inode at the cursor, or the next behind it. */
+static struct inode *inode_at_cursor(struct scan *s)
+{
+	uint32_t number = s->number;
+	struct inode *i = itable_next(s->pool->itable, &number);
+
+	if (i && i->number != s->number) {
+		s->number = i->number;
+		s->index = 0;
+	}
+	return i;
+}
+
+/* Look at up to `max` pages of one inode; *ret_done of them.  True at the end of the pass. */
 static bool scan_chunk(struct scan *s, unsigned max, unsigned *ret_done)
 {
 	struct found found[SCAN_CHUNK];
-	uint32_t number = s->number;
-	struct inode *i = itable_next(s->pool->itable, &number);
-	unsigned n = 0;
+	unsigned n = 0, inodes = 0;
+	struct inode *i;
 
-	if (i) {
-		if (i->number != s->number) {
-			s->number = i->number;
-			s->index = 0;
-		}
+	while ((i = inode_at_cursor(s)) && inodes++ < SCAN_CHUNK) {
 		n = collect(s, i, found, MIN(max, (unsigned)SCAN_CHUNK));
-		for (unsigned k = 0; k < n; k++)
-			count(s, merge_page(s->pool, i, found[k].index, found[k].frame, s->may_skip));
-	} else {
-		s->number = 0;
-		s->index = 0;
+		if (n)
+			break;
+	}
+	for (unsigned k = 0; k < n; k++)
+		count(s, merge_page(s->pool, i, found[k].index, found[k].frame, s->may_skip));
+	if (!i) {
+		scan_rewind(s);
 		pool_count(s->pool, ATTR_full_scans, 1);
 	}
 	*ret_done = n;
@@ -240,7 +258,7 @@ static bool idle(struct scan *s)
 
 static void pass_done(struct scan *s)
 {
-	s->passes_left = atomic_exchange(&s->fresh, false) ? SCAN_PASSES : s->passes_left - 1;
+	s->passes_left -= s->passes_left > (s->owed ? 1 : 0);
 	if (s->on_pass && s->merged)
 		s->on_pass(s->on_pass_arg);
 	s->merged = false;
@@ -260,6 +278,9 @@ static void pass_begins(struct scan *s)
 	uint64_t now = pool_setting(s->pool, ATTR_pages_to_scan);
 
 	s->under_way = true;
+	s->owed = false;
+	if (atomic_exchange(&s->fresh, false)) /* this pass sees what has changed until now */
+		s->passes_left = SCAN_PASSES;
 	s->may_skip = s->passes_left == SCAN_PASSES && pool_setting(s->pool, ATTR_smart_scan);
 	s->timed = pool_setting(s->pool, ATTR_advisor_mode) == ADVISOR_SCAN_TIME;
 	if (!s->timed || now != s->advised)
@@ -304,7 +325,7 @@ static bool batch(struct scan *s)
 			pass_done(s);
 			return false;
 		}
-		left -= MAX(done, 1u); /* a file without pages is looked at, too */
+		left -= MAX(done, 1u); /* files without pages are looked at, too */
 	}
 	return true;
 }
@@ -324,6 +345,8 @@ static void *scanner(void *arg)
 			continue;
 		}
 		batch(s);
+		if (s->owed && !s->under_way)
+			ms = MAX(ms, (uint64_t)OWED_MS);
 		if (ms) {
 			go_on = rest(s, ms);
 		} else {

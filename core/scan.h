@@ -2,7 +2,8 @@
 /* core/scan.h - the scanner (KSM's ksmd): walks all files, a batch at a time, while there is a reason.
  *
  * Owns     its thread and its cursor (an inode record and a page index).
- * Keeps    K1 after a change it completes three passes, then sleeps and does not wake until the next.
+ * Keeps    K1 after a change it completes three passes, and goes on while something could not be looked at; then it
+ *             sleeps and does not wake until the next.
  *          K2 no operation waits for it: it holds the gate for at most SCAN_CHUNK pages.
  *          K3 the cursor is two numbers, so files may vanish, grow or shrink under it.
  * Threads  scan_kick() and scan_wake() from anywhere with no lock below SCAN.  The cursor moves inside the gate.

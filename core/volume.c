@@ -239,12 +239,17 @@ void volume_close(struct volume *v)
 
 void volume_bury(struct volume *v, struct inode *i)
 {
+	bool had_pages = i->record->slots;
+
 	if (!inode_bury(i))
 		return;
 	range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
 	advice_cut(&v->pool, i, 0);
 	itable_free(v->pool.itable, i);
-	keeper_change(v->keeper);
+	if (had_pages) /* where sharing is limited there may be room now */
+		pool_changed(&v->pool);
+	else
+		keeper_change(v->keeper);
 }
 
 const char *volume_dir(const struct volume *v)

@@ -71,7 +71,7 @@ static int truncate_to(struct volume *v, struct inode *i, uint64_t size)
 	advice_cut(&v->pool, i, pages_of(size));
 	if (size <= old)
 		range_clear(&v->pool, i, pages_of(size), FILE_PAGES_MAX);
-	keeper_change(v->keeper);
+	pool_changed(&v->pool);
 	return 0;
 }
 

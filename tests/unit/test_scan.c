@@ -50,7 +50,7 @@ static void thread__three_passes_and_then_sleep(void **state)
 	assert_counts(f, 1, 9, 0, 0, 0);
 	scans = figure(f, ATTR_full_scans);
 	scanned = figure(f, ATTR_pages_scanned);
-	assert_true(scans >= SCAN_PASSES);
+	assert_int_equal(scans, SCAN_PASSES);
 	rest_ms(20);
 	assert_figure(f, full_scans, scans); /* not one more */
 	assert_figure(f, pages_scanned, scanned);
@@ -384,6 +384,33 @@ struct writer {
 	unsigned wrong;
 };
 
+static void limit__room_that_a_removal_makes_is_used(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a, b;
+
+	set(f, ATTR_max_kernel_pages, 1);
+	put_pages(f, a = make_file(f, "a"), 0, 2, A, 0);
+	put_pages(f, b = make_file(f, "b"), 0, 8, A + 1, 0);
+	start(f);
+	settle(f);
+	assert_figure(f, pages_shared, 1);
+	assert_figure(f, pages_sharing, 1);
+	drop_file(f, "a", a);
+	settle(f);
+	assert_figure(f, pages_shared, 1);
+	assert_figure(f, pages_sharing, 7);
+	truncate_to_pages(f, b, 0);
+	set(f, ATTR_max_kernel_pages, 0);
+	set(f, ATTR_max_page_sharing, 2);
+	put_pages(f, b, 0, 3, A, 0); /* two on one frame, one beside it */
+	settle(f);
+	assert_counts(f, 1, 1, 1, 0, 0);
+	put_page(f, b, 1, A + 9); /* now both frames have room */
+	settle(f);
+	assert_counts(f, 1, 1, 1, 0, 0);
+}
+
 static void *write_all(void *arg)
 {
 	struct writer *w = arg;
@@ -441,6 +468,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(thread__without_smart_scan_nothing_is_skipped),
 	FIXTURE_TEST(limit__of_slots_on_a_frame_is_exact),
 	FIXTURE_TEST(limit__of_shared_frames_is_kept_and_raised),
+	FIXTURE_TEST(limit__room_that_a_removal_makes_is_used),
 	FIXTURE_TEST(limit__of_shared_frames_holds_at_every_instant),
 };
 
