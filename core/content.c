@@ -2,7 +2,9 @@
 /* core/content.c - 256 small hash tables that grow by a quarter at a time.
  *
  * The top byte of a tag is its shard; the rest, scaled to the shard's size, its place.  Entries are
- * probed linearly and removed by shifting back, so there are no tombstones.  As places follow the order of
+ * probed linearly and removed by shifting back, so there are no tombstones.  A frame with as many slots as it may
+ * have is shelved: it belongs to its shard without an entry, so that equal frames, of which there can be very many then,
+ * are not passed over one by one.  As places follow the order of
  * tags, a table that grows is copied nearly in order, and only a 256th of the index at a time.
  */
 #include "content.h"
@@ -24,6 +26,7 @@ struct shard {
 	uint32_t size GUARDED_BY(lock);
 	uint32_t count GUARDED_BY(lock);
 	uint32_t inserts GUARDED_BY(lock); /* ever: has anybody entered one meanwhile? */
+	uint32_t shelved GUARDED_BY(lock); /* frames that belong here without an entry */
 } __attribute__((aligned(64)));
 
 struct content {
@@ -170,57 +173,68 @@ struct search {
 	uint32_t tag;
 	uint16_t domain;
 	uint32_t but;  /* the frame that looks for its like */
-	bool full;     /* one was passed over because it has slots enough */
 	bool ordered;  /* false: whichever comes first; true: each in the order of frames */
 	uint32_t frame; /* the last one compared; 0: none */
 };
 
+/* A frame that has slots enough is met once and not again: its entry goes, until a slot lets go of it.  Whoever
+ * lets go looks at the mark after that, and we at the slots after the mark: one of us sees the other. */
+static bool shelve(struct search *q, struct shard *s, uint32_t frame) REQUIRES(s->lock)
+{
+	frames_set_shelved(q->c->frames, frame, true);
+	if (!frames_is_full(q->c->frames, frame)) {
+		frames_set_shelved(q->c->frames, frame, false);
+		return false;
+	}
+	remove_locked(s, entry_of(q->tag, frame));
+	s->shelved++;
+	return true;
+}
+
+enum fit { FIT_PINNED, FIT_NOT, FIT_FULL };
+
 /* Pin it if it may be what is looked for. */
-static bool candidate(struct search *q, uint32_t frame)
+static enum fit fits(struct search *q, uint32_t frame)
 {
 	struct frames *f = q->c->frames;
 
 	if (frame == q->but || frames_look(f, frame).domain != q->domain)
-		return false;
-	if (frames_is_full(f, frame)) {
-		q->full = true;
-		return false;
-	}
-	return frames_pin(f, frame);
+		return FIT_NOT;
+	if (frames_is_full(f, frame))
+		return FIT_FULL;
+	return frames_pin(f, frame) ? FIT_PINNED : FIT_NOT;
 }
 
 /* The next to compare, pinned, in q->frame; false, and 0 there, when every one has been seen. */
-static bool next_candidate(struct search *q, const struct shard *s) REQUIRES(s->lock)
+static bool next_candidate(struct search *q, struct shard *s) REQUIRES(s->lock)
 {
 	uint32_t at, frame = q->frame;
+	enum fit fit;
 
 	lock_assert_held(&s->lock);
 	q->frame = 0;
 	if (!s->size)
 		return false;
-	for (at = home(s, entry_of(q->tag, 0)); !q->ordered && s->entry[at]; at = after(s, at)) {
+	for (at = home(s, entry_of(q->tag, 0)); !q->ordered && s->entry[at];) {
 		q->frame = (uint32_t)s->entry[at];
-		if (s->entry[at] >> 32 == q->tag && candidate(q, q->frame))
+		fit = s->entry[at] >> 32 == q->tag ? fits(q, q->frame) : FIT_NOT;
+		if (fit == FIT_PINNED)
 			return true;
+		if (fit != FIT_FULL)
+			at = after(s, at);
+		else
+			(void)shelve(q, s, q->frame); /* another has moved here, or it is worth another look */
 	}
 	while (q->ordered && (frame = next_locked(s, q->tag, frame))) {
 		q->frame = frame;
-		if (candidate(q, frame))
+		fit = fits(q, frame);
+		if (fit == FIT_PINNED)
 			return true;
+		if (fit == FIT_FULL && !shelve(q, s, frame))
+			frame--; /* worth another look */
 	}
 	q->frame = 0;
 	return false;
-}
-
-/* The newest of those with equal bytes comes first: the others are full. */
-static void move_first(struct shard *s, uint64_t entry) REQUIRES(s->lock)
-{
-	uint32_t at = home(s, entry), is = find_locked(s, entry);
-
-	while (s->entry[at] >> 32 != entry >> 32)
-		at = after(s, at);
-	s->entry[is] = s->entry[at];
-	s->entry[at] = entry;
 }
 
 static enum content_r enter(struct search *q, struct shard *s) REQUIRES(s->lock)
@@ -230,10 +244,6 @@ static enum content_r enter(struct search *q, struct shard *s) REQUIRES(s->lock)
 	if (!q->but || frames_look(q->c->frames, q->but).indexed || !insert_locked(s, entry))
 		return CONTENT_ABSENT;
 	frames_set_indexed(q->c->frames, q->but, q->tag);
-	if (q->full) {
-		q->c->twins = true;
-		move_first(s, entry);
-	}
 	return CONTENT_INSERTED;
 }
 
@@ -278,6 +288,24 @@ bool content_has_twins(const struct content *c)
 	return c->twins;
 }
 
+/* Does `frame` belong to this shard, under `tag`?  What does stays so while the shard is locked. */
+static bool is_in(struct content *c, const struct shard *s, uint32_t tag, uint32_t frame) REQUIRES(s->lock)
+{
+	struct frame_info info = frames_look(c->frames, frame);
+
+	if (find_locked(s, entry_of(tag, frame)) < s->size)
+		return true;
+	return info.indexed && info.shelved && info.tag == tag;
+}
+
+static void forget(struct content *c, struct shard *s, uint32_t tag, uint32_t frame, bool shelved) REQUIRES(s->lock)
+{
+	if (shelved)
+		s->shelved--;
+	else
+		remove_locked(s, entry_of(tag, frame));
+}
+
 bool content_pin(struct content *c, uint32_t frame)
 {
 	struct frame_info info = frames_look(c->frames, frame);
@@ -287,8 +315,7 @@ bool content_pin(struct content *c, uint32_t frame)
 	if (!info.indexed)
 		return false;
 	lock_take(&s->lock);
-	/* What is in the index, under its tag, stays while the tag's shard is locked. */
-	pinned = find_locked(s, entry_of(info.tag, frame)) < s->size && frames_pin(c->frames, frame);
+	pinned = is_in(c, s, info.tag, frame) && frames_pin(c->frames, frame);
 	lock_drop(&s->lock);
 	return pinned;
 }
@@ -297,16 +324,17 @@ static bool unindex(struct content *c, uint32_t frame, enum frames_unindex when)
 {
 	uint32_t tag = frames_look(c->frames, frame).tag;
 	struct shard *s = shard_of(c, tag);
-	bool cleared;
+	bool cleared, shelved;
 
 	lock_take(&s->lock);
 	/* Until the shard is locked an idle frame may have been freed, filled and indexed anew, under
 	 * another tag.  Then there is nothing for us to do: its new holders see to it.  The entry says so;
 	 * the word alone could change between a look and the next. */
-	cleared = find_locked(s, entry_of(tag, frame)) < s->size &&
-		  frames_clear_indexed(c->frames, frame, when);
+	cleared = is_in(c, s, tag, frame);
+	shelved = cleared && frames_look(c->frames, frame).shelved;
+	cleared = cleared && frames_clear_indexed(c->frames, frame, when);
 	if (cleared)
-		remove_locked(s, entry_of(tag, frame));
+		forget(c, s, tag, frame, shelved);
 	lock_drop(&s->lock);
 	return cleared;
 }
@@ -322,10 +350,28 @@ void content_unpin(struct content *c, uint32_t frame)
 		(void)unindex(c, frame, FRAMES_UNINDEX_IDLE);
 }
 
+/* One slot less: it can be found again.  Without memory for its entry it waits for the next slot that goes. */
+static void unshelve(struct content *c, uint32_t frame)
+{
+	uint32_t tag = frames_look(c->frames, frame).tag;
+	struct shard *s = shard_of(c, tag);
+
+	lock_take(&s->lock);
+	if (is_in(c, s, tag, frame) && frames_look(c->frames, frame).shelved && !frames_is_full(c->frames, frame) &&
+	    insert_locked(s, entry_of(tag, frame))) {
+		frames_set_shelved(c->frames, frame, false);
+		s->shelved--;
+		c->twins = true;
+	}
+	lock_drop(&s->lock);
+}
+
 void content_unref(struct content *c, uint32_t frame)
 {
 	if (frames_unref(c->frames, frame) == FRAMES_IDLE)
 		(void)unindex(c, frame, FRAMES_UNINDEX_IDLE);
+	else if (frames_look(c->frames, frame).shelved) /* or another that has come in its place */
+		unshelve(c, frame);
 }
 
 uint64_t content_entries(struct content *c)
@@ -334,7 +380,7 @@ uint64_t content_entries(struct content *c)
 
 	for (unsigned i = 0; i < SHARDS; i++) {
 		lock_take(&c->shard[i].lock);
-		n += c->shard[i].count;
+		n += c->shard[i].count + c->shard[i].shelved;
 		lock_drop(&c->shard[i].lock);
 	}
 	return n;
@@ -362,6 +408,7 @@ unsigned content_count(struct content *c, uint32_t frame)
 	if (s->size)
 		for (uint32_t at = home(s, entry); s->entry[at]; at = after(s, at))
 			n += s->entry[at] == entry;
+	n += frames_look(c->frames, frame).shelved;
 	lock_drop(&s->lock);
 	return n;
 }

@@ -29,7 +29,7 @@ void content_free(struct content *c);
 enum content_r content_find(struct content *c, uint32_t tag, uint16_t domain, const void *page,
 			    uint32_t insert, uint32_t *ret_frame);
 
-/* Whether frames may have entered next to others with equal bytes, which were full then and need not be now. */
+/* Whether a frame that had as many slots as it may has place again: others with equal bytes may have come meanwhile. */
 bool content_has_twins(const struct content *c);
 
 /* Pin `frame` if it is in the index: then it cannot change until it is unpinned. */

@@ -129,6 +129,7 @@ struct frame_info frames_look(const struct frames *f, uint32_t frame)
 		.pins = (word & PINS) >> PINS_SHIFT,
 		.domain = (uint16_t)(word >> DOMAIN_SHIFT),
 		.indexed = word & INDEXED,
+		.shelved = word & SHELVED,
 		.dirty = word & DIRTY,
 		.table = word & TABLE,
 		.free = word & FREE,
@@ -272,6 +273,11 @@ void frames_set_indexed(struct frames *f, uint32_t frame, uint32_t tag)
 	set_bits(f, frame, DIRTY | UNTRACKED, INDEXED);
 }
 
+void frames_set_shelved(struct frames *f, uint32_t frame, bool shelved)
+{
+	set_bits(f, frame, SHELVED, shelved ? SHELVED : 0);
+}
+
 bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex when)
 {
 	uint64_t word = frames_word(f, frame), to;
@@ -282,7 +288,7 @@ bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex 
 		if (!(word & INDEXED) || (when == FRAMES_UNINDEX_IDLE && counts) ||
 		    (when == FRAMES_UNINDEX_OWNED && counts != REF))
 			return false;
-		to = counts ? word & ~INDEXED : FREE;
+		to = counts ? word & ~(INDEXED | SHELVED) : FREE;
 	} while (!swap(f, frame, &word, to));
 	if (to == FREE)
 		frames_release(f, frame);

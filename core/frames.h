@@ -29,6 +29,7 @@ struct frame_info {
 	unsigned refs, pins;
 	uint16_t domain;
 	bool indexed;      /* in the content index */
+	bool shelved;      /* and there, but not to be found: it has slots enough */
 	bool dirty;        /* stored into since the scanner last looked */
 	bool untracked;    /* left out of merging, or not looked at since all was unmerged */
 	bool table;        /* holds a node of a page table */
@@ -66,7 +67,7 @@ bool frames_pin(struct frames *f, uint32_t frame);
 bool frames_ref(struct frames *f, uint32_t frame); /* or the limits below say no */
 
 /* At most `sharers_max` slots refer to one frame, and at most `shared_max` frames have two or more; 0: as many
- * as can be counted.  With the gate closed. */
+ * as can be counted.  With the gate closed, `sharers_max` only while nothing is shared. */
 void frames_limit(struct frames *f, uint32_t sharers_max, uint64_t shared_max);
 bool frames_is_full(const struct frames *f, uint32_t frame);
 
@@ -97,6 +98,7 @@ void frames_set_history(struct frames *f, uint32_t frame, uint8_t history);
  * it is idle, or has one reference and no pin; a frame cleared when idle has become free. */
 enum frames_unindex { FRAMES_UNINDEX_IDLE, FRAMES_UNINDEX_OWNED };
 void frames_set_indexed(struct frames *f, uint32_t frame, uint32_t tag);
+void frames_set_shelved(struct frames *f, uint32_t frame, bool shelved);
 bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex when);
 
 /* Give warm free frames beyond the reserve back to the system.  True if there was anything. */

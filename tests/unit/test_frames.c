@@ -161,7 +161,7 @@ static void pin__more_than_can_be_counted_are_refused(void **state)
 
 	while (frames_pin(s->f, frame))
 		n++;
-	assert_int_equal(n, (1 << 15) - 1);
+	assert_int_equal(n, (1 << 14) - 1);
 	assert_int_equal(frames_look(s->f, frame).refs, 0);
 	while (n--)
 		assert_int_equal(frames_unpin(s->f, frame), FRAMES_OK);

@@ -314,22 +314,6 @@ static void twins__merge_when_there_is_place_again(void **state)
 	assert_page(f, two, 0, A);
 }
 
-static void twins__merge_when_the_limit_is_raised(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t ino = make_file(f, "file");
-
-	set(f, ATTR_max_page_sharing, 4);
-	put_pages(f, ino, 0, 9, A, 0);
-	scan(f, 2);
-	assert_counts(f, 2, 6, 1, 0, 0);
-	gate_close(&f->v->gate);
-	frames_limit(f->v->pool.frames, 0, 0);
-	gate_open(&f->v->gate);
-	scan(f, 3);
-	assert_counts(f, 2, 7, 0, 0, 0); /* who is alone finds others; those who are not stay */
-}
-
 static void zeroes__may_be_ordinary_pages(void **state)
 {
 	struct fixture *f = *state;
@@ -386,7 +370,6 @@ static const struct CMUnitTest tests[] = {
 		TEST(smart__a_page_that_never_rests_is_skipped_more_and_more),
 	TEST(smart__another_frame_is_another_page),
 	TEST(twins__merge_when_there_is_place_again),
-	TEST(twins__merge_when_the_limit_is_raised),
 	TEST(zeroes__may_be_ordinary_pages),
 	TEST(merge__what_was_untracked_and_is_clean_waits_as_well),
 };
