@@ -208,7 +208,7 @@ static int store_points(struct pool *p, const struct points *t, uint64_t *ret_wo
 		*ret_word = 0;
 		return 0;
 	}
-	if (t->count > ADVICE_POINTS_MAX || frames_take_table(p->frames, n, frame) != FRAMES_OK)
+	if (t->count > ADVICE_POINTS_MAX || !frames_spare(p->frames, n) || frames_take_table(p->frames, n, frame) != FRAMES_OK)
 		return -ENOMEM;
 	word |= frame[0];
 	if (leaves > 1)
@@ -240,10 +240,14 @@ int advice_set_range(struct pool *p, struct inode *i, uint64_t from, uint64_t en
 	uint64_t word = i->record->ranges, new_word = 0;
 	_cleanup_(mem_cleanup) uint64_t *point = mem_alloc(points_of(word) + 3, sizeof(*point));
 	struct points t = { .point = point };
+	uint64_t out;
 	unsigned behind;
 	int r;
 
 	ASSERT(from < end && advice != ADVICE_KEEP);
+	out = advice_left_out(i, p->frames, from, end);
+	if (advice_of_whole(i) != ADVICE_KEEP && out == (advice == ADVICE_MERGEABLE ? 0 : end - from))
+		return 1;
 	if (!point)
 		return -ENOMEM;
 	behind = bisect(p->frames, word, end);

@@ -36,7 +36,7 @@ bool advice_may_merge(const struct inode *i, const struct frames *f, uint64_t in
 uint64_t advice_left_out(const struct inode *i, const struct frames *f, uint64_t from, uint64_t end)
 	REQUIRES_SHARED(i->map);
 
-/* Of pages [from, end): one or the other, never ADVICE_KEEP. */
+/* Of pages [from, end): one or the other, never ADVICE_KEEP.  1: that held already. */
 int advice_set_range(struct pool *p, struct inode *i, uint64_t from, uint64_t end, enum advice advice) must_check;
 
 /* Forget what was said of ranges from page `end` on. */

@@ -14,7 +14,7 @@
 enum { UNSHARE_LOOK = 4096 };
 
 /* Slots that still share, or are in the index, or do not count as untracked yet; up to a batch of them. */
-static unsigned collect(struct batch *b, uint64_t *io_index, uint64_t end, bool *ret_more)
+static unsigned collect(struct batch *b, uint64_t *io_index, uint64_t end, bool *ret_more, unsigned *ret_shared)
 {
 	struct pool *p = b->pool;
 	_Atomic uint32_t *slot = NULL;
@@ -30,6 +30,7 @@ static unsigned collect(struct batch *b, uint64_t *io_index, uint64_t end, bool 
 			info = frames_look(p->frames, frame);
 		if (info.refs > 1 ? !(b->flags & FAULT_KEEP_SHARED) : info.refs && !info.untracked)
 			b->fault[n++] = (struct fault){ .index = *io_index };
+		*ret_shared += info.refs > 1;
 		++*io_index;
 	}
 	rwlock_drop_shared(&b->inode->map);
@@ -42,14 +43,15 @@ int fault_unshare(struct pool *p, struct inode *i, uint64_t *io_index, uint64_t 
 	uint64_t from = *io_index;
 	unsigned all;
 	struct batch b;
+	unsigned shared = 0;
 	bool more;
 	int r;
 
 	fault_begin(&b, p, i, FAULT_UNSHARE | flags);
-	all = b.count = collect(&b, io_index, end, &more);
+	all = b.count = collect(&b, io_index, end, &more, &shared);
 	if (!all)
 		return more;
-	if (!frames_spare(p->frames, all)) {
+	if (shared && !frames_spare(p->frames, shared)) { /* what is alone needs no frame */
 		*io_index = from;
 		return -ENOMEM;
 	}

@@ -196,8 +196,9 @@ struct volume_pages {
 	int64_t profit_bytes;        /* saved_bytes less what the daemon spends to know it */
 };
 
-/* Of [offset, offset + len), whole pages (-EINVAL); of a directory both must be 0 and UINT64_MAX. */
-int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, struct volume_pages *ret) must_check;
+/* Of [offset, offset + len), whole pages (-EINVAL); of a directory both must be 0 and UINT64_MAX.  -EINTR. */
+int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, const struct interrupt *interrupt,
+		 struct volume_pages *ret) must_check;
 
 /* --- controls and figures ----------------------------------------------------------------------- */
 

@@ -28,15 +28,19 @@ int volume_advice(struct volume *v, uint64_t ino, enum volume_advice *ret)
 	return 0;
 }
 
-/* Now that it counts: what was merged is split, what may be merged is found.  The scanner looks in any case:
- * what is split here may be of a file that somebody has put back into merging meanwhile. */
+/* Now that it counts: what may be merged is found, what was merged is split.  First what is alone leaves the
+ * index, which needs no memory and does not take long: then nobody merges with it any more, however the splitting
+ * ends.  The scanner looks in any case: what is split here may be of a file that somebody has put back into
+ * merging meanwhile. */
 static int follow(struct volume *v, struct inode *i, uint64_t from, uint64_t end, enum volume_advice advice,
 		  const struct interrupt *interrupt)
 {
 	int r = 0;
 
 	if (advice != VOLUME_MERGEABLE)
-		r = unmerge_range(&v->pool, i, from, end, advice == VOLUME_KEEP ? FAULT_KEEP_SHARED : 0, interrupt);
+		r = unmerge_range(&v->pool, i, from, end, FAULT_KEEP_SHARED, NULL);
+	if (!r && advice == VOLUME_UNMERGEABLE)
+		r = unmerge_range(&v->pool, i, from, end, 0, interrupt);
 	pool_changed(&v->pool);
 	return r;
 }
@@ -73,7 +77,7 @@ static int advise_range_closed(struct volume *v, uint64_t ino, uint64_t from, ui
 	*io_end = MIN(*io_end, pages_of(attr.size));
 	if (from < *io_end)
 		r = advice_set_range(&v->pool, i, from, *io_end, (enum advice)advice);
-	v->pool.rules++;
+	v->pool.rules += r == 0;
 	return r;
 }
 
@@ -93,7 +97,9 @@ int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_
 	gate_close(&v->gate);
 	r = advise_range_closed(v, ino, from, &end, advice, &i);
 	gate_open(&v->gate);
-	if (!r && from < end)
+	if (r > 0 && advice == VOLUME_MERGEABLE)
+		r = 0; /* nothing new */
+	else if (r >= 0 && from < end)
 		r = follow(v, i, from, end, advice, interrupt);
 	return r < 0 ? r : end < last >> PAGE_SHIFT ? -ENOMEM : 0;
 }
@@ -103,6 +109,7 @@ int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_
 struct sums {
 	struct volume_pages pages;
 	uint64_t parts; /* of proportional_bytes, each a 2^16th of a byte */
+	const struct interrupt *interrupt;
 };
 
 static void look_slot(struct pool *p, struct sums *s, uint32_t slot)
@@ -141,18 +148,20 @@ static bool look_some(struct volume *v, struct inode *i, uint64_t *io_from, uint
 	return slot != NULL;
 }
 
-static void look_at(struct volume *v, struct inode *i, uint64_t from, uint64_t end, struct sums *s)
+static int look_at(struct volume *v, struct inode *i, uint64_t from, uint64_t end, struct sums *s)
 {
 	uint64_t at = from;
 
 	end = MIN(end, pages_of(inode_size(i)));
 	if (from >= end)
-		return;
+		return 0;
 	rwlock_take_shared(&i->map);
 	s->pages.left_out += advice_left_out(i, v->pool.frames, from, end);
 	rwlock_drop_shared(&i->map);
 	while (look_some(v, i, &at, end, s))
-		;
+		if (interrupted(s->interrupt))
+			return -EINTR;
+	return 0;
 }
 
 static void add_up(struct sums *s, struct volume_pages *ret)
@@ -215,9 +224,9 @@ static int look_entry(struct tree *t, uint64_t ino)
 		return 0;
 	if (S_ISDIR(mode))
 		return push_dir(t, ino);
-	if (S_ISREG(mode))
-		look_at(t->v, i, 0, FILE_PAGES_MAX, &t->sums);
-	return 0;
+	if (interrupted(t->sums.interrupt))
+		return -EINTR;
+	return S_ISREG(mode) ? look_at(t->v, i, 0, FILE_PAGES_MAX, &t->sums) : 0;
 }
 
 static int look_dir(struct tree *t, uint64_t dir)
@@ -237,9 +246,10 @@ static int look_dir(struct tree *t, uint64_t dir)
 	return r;
 }
 
-static int tree_pages(struct volume *v, uint64_t ino, struct volume_pages *ret)
+static int tree_pages(struct volume *v, uint64_t ino, const struct interrupt *interrupt, struct volume_pages *ret)
 {
-	struct tree t = { .v = v, .records = itable_header(v->pool.itable)->records };
+	struct tree t = { .v = v, .sums.interrupt = interrupt,
+			  .records = itable_header(v->pool.itable)->records };
 	int r;
 
 	t.seen = mem_alloc(t.records / 64 + 1, sizeof(*t.seen));
@@ -253,12 +263,14 @@ static int tree_pages(struct volume *v, uint64_t ino, struct volume_pages *ret)
 	return r;
 }
 
-int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, struct volume_pages *ret)
+int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, const struct interrupt *interrupt,
+		 struct volume_pages *ret)
 {
 	struct inode *i = volume_inode(v, ino);
-	struct sums s = { 0 };
+	struct sums s = { .interrupt = interrupt };
 	uint64_t end;
 	mode_t mode;
+	int r = 0;
 
 	if (!i)
 		return -ESTALE;
@@ -269,9 +281,10 @@ int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, 
 	    (S_ISDIR(mode) && (offset || len != UINT64_MAX)))
 		return -EINVAL;
 	if (S_ISDIR(mode))
-		return tree_pages(v, ino, ret);
+		return tree_pages(v, ino, interrupt, ret);
 	if (S_ISREG(mode))
-		look_at(v, i, offset >> PAGE_SHIFT, end >> PAGE_SHIFT, &s);
-	add_up(&s, ret);
-	return 0;
+		r = look_at(v, i, offset >> PAGE_SHIFT, end >> PAGE_SHIFT, &s);
+	if (!r)
+		add_up(&s, ret);
+	return r;
 }

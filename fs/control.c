@@ -471,6 +471,15 @@ ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offs
 	return n;
 }
 
+bool control_is_long(const struct control *c, uint64_t ino, const char *text, size_t len)
+{
+	const struct node *node = node_of(c, ino);
+	uint64_t value;
+
+	return node && node->is_setting && node->attr == ATTR_run && attr_parse(ATTR_run, text, len, &value) == 0 &&
+	       value == 2;
+}
+
 ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offset, const char *text,
 		      size_t len, const struct interrupt *interrupt)
 {

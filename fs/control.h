@@ -47,5 +47,7 @@ int control_open(struct control *c, uint64_t ino, int flags, uint64_t *ret_fh) m
 void control_release(struct control *c, uint64_t fh);
 ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offset, char *buf, size_t len)
 	must_check;
+/* Will this write split all that is merged?  That takes long. */
+bool control_is_long(const struct control *c, uint64_t ino, const char *text, size_t len);
 ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offset, const char *text,
 		      size_t len, const struct interrupt *interrupt) must_check;

@@ -6,8 +6,11 @@
 #include "fs/ops.h"
 
 #include <linux/fuse.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/failpoint.h"
+#include "fs/aside.h"
 #include "fs/control.h"
 #include "fs/park.h"
 #include "fs/reply.h"
@@ -107,27 +110,65 @@ static unsigned write_flags(const struct fuse_file_info *fi)
 	return flags;
 }
 
-void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
-	       struct fuse_file_info *fi)
+static void reply_write(fuse_req_t req, ssize_t n)
 {
-	struct interrupt interrupt = ops_interrupt(req);
-	struct fs *fs = fs_of(req);
-	ssize_t n;
-
-	if (fi->writepage && offset >= 0) {
-		park_writeback(req, ino, data, size, (uint64_t)offset, write_flags(fi));
-		return;
-	}
-	if (control_owns(ino))
-		n = control_write(fs->control, ino, fi->flags, (uint64_t)offset, data, size, &interrupt);
-	else if (offset < 0)
-		n = -EFBIG;
-	else
-		n = volume_write(fs->volume, ino, (uint64_t)offset, data, size, write_flags(fi));
 	if (n < 0)
 		reply_result(req, (int)n);
 	else
 		reply_written(req, (size_t)n);
+}
+
+struct control_job {
+	struct aside aside;
+	fuse_req_t req;
+	fuse_ino_t ino;
+	int flags;
+	off_t offset;
+	size_t size;
+	char text[];
+};
+
+static void run_control(struct aside *a)
+{
+	struct control_job *job = (struct control_job *)a;
+	struct interrupt interrupt = ops_interrupt(job->req);
+
+	reply_write(job->req, control_write(fs_of(job->req)->control, job->ino, job->flags, (uint64_t)job->offset,
+					    job->text, job->size, &interrupt));
+	free(job);
+}
+
+static void write_control(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, off_t offset, int flags)
+{
+	struct fs *fs = fs_of(req);
+	struct control_job *job;
+
+	if (!control_is_long(fs->control, ino, text, size)) {
+		reply_write(req, control_write(fs->control, ino, flags, (uint64_t)offset, text, size, NULL));
+		return;
+	}
+	job = malloc(sizeof(*job) + size);
+	if (!job) {
+		reply_result(req, -ENOMEM);
+		return;
+	}
+	*job = (struct control_job){.aside.run = run_control, .req = req, .ino = ino, .flags = flags, .offset = offset,
+				    .size = size};
+	memcpy(job->text, text, size);
+	aside_run(&job->aside);
+}
+
+void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
+	       struct fuse_file_info *fi)
+{
+	if (control_owns(ino))
+		write_control(req, ino, data, size, offset, fi->flags);
+	else if (offset < 0)
+		reply_result(req, -EFBIG);
+	else if (fi->writepage)
+		park_writeback(req, ino, data, size, (uint64_t)offset, write_flags(fi));
+	else
+		reply_write(req, volume_write(fs_of(req)->volume, ino, (uint64_t)offset, data, size, write_flags(fi)));
 }
 
 void ops_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len,

@@ -5,10 +5,12 @@
  */
 #include "fs/ops.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <ksmfs/ioctl.h>
 
+#include "fs/aside.h"
 #include "fs/control.h"
 #include "fs/reply.h"
 
@@ -22,39 +24,51 @@ static int check_range(uint64_t offset, uint64_t len)
 	return offset + len < offset ? -EINVAL : 0;
 }
 
-static int advise(fuse_req_t req, fuse_ino_t ino, const void *in, enum volume_advice advice)
+struct job {
+	struct aside aside;
+	fuse_req_t req;
+	fuse_ino_t ino;
+	unsigned cmd;
+	union {
+		struct ksmfs_range range;
+		struct ksmfs_stat stat;
+	};
+};
+
+static int check(const struct job *job)
 {
-	struct interrupt interrupt = ops_interrupt(req);
-	struct ksmfs_range range;
+	static const uint64_t zero[ARRAY_SIZE(job->stat.reserved)];
 	int r;
 
-	memcpy(&range, in, sizeof(range));
-	r = check_range(range.offset, range.len);
-	if (r == 0)
-		r = ops_check_owner(req, ino);
-	if (r < 0 || range.len == 0)
-		return r;
-	return volume_advise_range(fs_of(req)->volume, ino, range.offset, range.len, advice, &interrupt);
+	if (job->cmd != KSMFS_IOC_STAT) {
+		r = check_range(job->range.offset, job->range.len);
+		return r < 0 ? r : ops_check_owner(job->req, job->ino);
+	}
+	r = check_range(job->stat.offset, job->stat.len);
+	return r == 0 && memcmp(job->stat.reserved, zero, sizeof(zero)) != 0 ? -EINVAL : r;
 }
 
-static int look(fuse_req_t req, fuse_ino_t ino, const void *in, struct ksmfs_stat *ret)
+static int advise(struct job *job)
 {
-	static const uint64_t zero[ARRAY_SIZE(ret->reserved)];
-	struct volume_pages pages = {0};
-	struct ksmfs_stat asked;
-	int r;
+	struct interrupt interrupt = ops_interrupt(job->req);
 
-	memcpy(&asked, in, sizeof(asked));
-	r = check_range(asked.offset, asked.len);
-	if (r == 0 && memcmp(asked.reserved, zero, sizeof(zero)) != 0)
-		r = -EINVAL;
-	if (r == 0 && asked.len > 0)
-		r = volume_pages(fs_of(req)->volume, ino, asked.offset, asked.len, &pages);
-	if (r < 0)
-		return r;
-	*ret = (struct ksmfs_stat){
-		.offset = asked.offset,
-		.len = asked.len,
+	return volume_advise_range(fs_of(job->req)->volume, job->ino, job->range.offset, job->range.len,
+				   job->cmd == KSMFS_IOC_MERGEABLE ? VOLUME_MERGEABLE : VOLUME_UNMERGEABLE,
+				   &interrupt);
+}
+
+static int look(struct job *job)
+{
+	struct interrupt interrupt = ops_interrupt(job->req);
+	struct volume_pages pages = {0};
+	int r = 0;
+
+	if (job->stat.len > 0)
+		r = volume_pages(fs_of(job->req)->volume, job->ino, job->stat.offset, job->stat.len, &interrupt,
+				 &pages);
+	job->stat = (struct ksmfs_stat){
+		.offset = job->stat.offset,
+		.len = job->stat.len,
 		.slots = pages.slots,
 		.merged = pages.merged,
 		.unshared = pages.unshared,
@@ -66,7 +80,19 @@ static int look(fuse_req_t req, fuse_ino_t ino, const void *in, struct ksmfs_sta
 		.proportional_bytes = pages.proportional_bytes,
 		.profit_bytes = pages.profit_bytes,
 	};
-	return 0;
+	return r;
+}
+
+static void run(struct aside *a)
+{
+	struct job *job = (struct job *)a;
+	int r = job->cmd == KSMFS_IOC_STAT ? look(job) : advise(job);
+
+	if (r < 0)
+		reply_result(job->req, r);
+	else
+		reply_ioctl(job->req, &job->stat, job->cmd == KSMFS_IOC_STAT ? sizeof(job->stat) : 0);
+	free(job);
 }
 
 /* That a command is ours, and whether the file is one it can be for. */
@@ -89,16 +115,23 @@ static int check_command(struct fs *fs, fuse_ino_t ino, unsigned cmd, size_t in_
 void ops_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi, unsigned flags,
 	       const void *in, size_t in_size, size_t out_size)
 {
-	struct ksmfs_stat stat;
+	struct job *job = NULL;
 	int r;
 
 	r = check_command(fs_of(req), ino, cmd, in_size, out_size);
-	if (r == 0 && cmd == KSMFS_IOC_STAT)
-		r = look(req, ino, in, &stat);
-	else if (r == 0)
-		r = advise(req, ino, in, cmd == KSMFS_IOC_MERGEABLE ? VOLUME_MERGEABLE : VOLUME_UNMERGEABLE);
-	if (r < 0)
-		reply_result(req, r);
-	else
-		reply_ioctl(req, &stat, cmd == KSMFS_IOC_STAT ? sizeof(stat) : 0);
+	if (r == 0) {
+		job = calloc(1, sizeof(*job));
+		r = job ? 0 : -ENOMEM;
+	}
+	if (r == 0) {
+		*job = (struct job){.aside.run = run, .req = req, .ino = ino, .cmd = cmd};
+		memcpy(&job->stat, in, in_size);
+		r = check(job);
+	}
+	if (r == 0) {
+		aside_run(&job->aside);
+		return;
+	}
+	free(job);
+	reply_result(req, r);
 }

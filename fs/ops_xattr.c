@@ -9,11 +9,13 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/xattr.h>
 
 #include <ksmfs/xattr.h>
 
+#include "fs/aside.h"
 #include "fs/caller.h"
 #include "fs/control.h"
 #include "fs/reply.h"
@@ -44,6 +46,30 @@ static int find_type(struct fs *fs, fuse_ino_t ino, mode_t *ret_type)
 	if (!*ret_type)
 		return -ESTALE;
 	return S_ISREG(*ret_type) || S_ISDIR(*ret_type) ? 0 : -EOPNOTSUPP;
+}
+
+/* --- what takes long ----------------------------------------------------------------------------- */
+
+struct job {
+	struct aside aside;
+	fuse_req_t req;
+	fuse_ino_t ino;
+	mode_t type;
+	size_t size;
+	enum volume_advice advice;
+};
+
+static void run_aside(const struct job *what, void (*run)(struct aside *a))
+{
+	struct job *job = malloc(sizeof(*job));
+
+	if (!job) {
+		reply_result(what->req, -ENOMEM);
+		return;
+	}
+	*job = *what;
+	job->aside.run = run;
+	aside_run(&job->aside);
 }
 
 /* --- reading ------------------------------------------------------------------------------------- */
@@ -110,26 +136,25 @@ static size_t print_stat(const struct volume_pages *p, char buf[static STAT_BYTE
 	return len;
 }
 
-/* Below a large directory there is much to add up, and figures change: how much room is needed is answered without
- * looking, and what fits into that never fails with ERANGE. */
-static void get_stat(fuse_req_t req, fuse_ino_t ino, mode_t type, size_t size)
+static void get_stat(struct aside *a)
 {
-	uint64_t len = S_ISDIR(type) ? UINT64_MAX : FILE_BYTES_MAX;
+	struct job *job = (struct job *)a;
+	uint64_t len = S_ISDIR(job->type) ? UINT64_MAX : FILE_BYTES_MAX;
+	struct interrupt interrupt = ops_interrupt(job->req);
 	struct volume_pages pages;
 	char buf[STAT_BYTES];
 	int r;
 
-	if (size == 0) {
-		reply_length(req, sizeof(buf));
-		return;
-	}
-	r = volume_pages(fs_of(req)->volume, ino, 0, len, &pages);
+	r = volume_pages(fs_of(job->req)->volume, job->ino, 0, len, &interrupt, &pages);
 	if (r < 0)
-		reply_result(req, r);
+		reply_result(job->req, r);
 	else
-		reply_value(req, size, buf, print_stat(&pages, buf));
+		reply_value(job->req, job->size, buf, print_stat(&pages, buf));
+	free(job);
 }
 
+/* Below a large directory there is much to add up, and figures change: how much room is needed is answered without
+ * looking, and what fits into that never fails with ERANGE. */
 void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	enum which which = which_of(ino, name);
@@ -141,8 +166,10 @@ void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		reply_result(req, r);
 	else if (which == MERGEABLE)
 		get_mergeable(req, ino, size);
+	else if (size == 0)
+		reply_length(req, STAT_BYTES);
 	else
-		get_stat(req, ino, type, size);
+		run_aside(&(struct job){.req = req, .ino = ino, .type = type, .size = size}, get_stat);
 }
 
 /* What a copy should take along: advice that somebody gave, and no figures. */
@@ -170,14 +197,13 @@ void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 
 /* --- changing ------------------------------------------------------------------------------------ */
 
-static int advise(fuse_req_t req, fuse_ino_t ino, enum volume_advice advice)
+static void advise(struct aside *a)
 {
-	struct interrupt interrupt = ops_interrupt(req);
-	struct fs *fs = fs_of(req);
-	int r;
+	struct job *job = (struct job *)a;
+	struct interrupt interrupt = ops_interrupt(job->req);
 
-	r = ops_check_owner(req, ino);
-	return r < 0 ? r : volume_advise(fs->volume, ino, advice, &interrupt);
+	reply_result(job->req, volume_advise(fs_of(job->req)->volume, job->ino, job->advice, &interrupt));
+	free(job);
 }
 
 /* Figures can be changed by nobody, root included.  EPERM, as for what is immutable: EOPNOTSUPP is what names get
@@ -194,7 +220,7 @@ static int check_change(fuse_req_t req, fuse_ino_t ino, const char *name)
 
 void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
 {
-	enum volume_advice advice;
+	enum volume_advice advice = VOLUME_MERGEABLE;
 	int r;
 
 	r = check_change(req, ino, name);
@@ -203,8 +229,11 @@ void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *
 	if (r == 0 && !parse_advice(value, size, &advice))
 		r = -EINVAL;
 	if (r == 0)
-		r = advise(req, ino, advice);
-	reply_result(req, r);
+		r = ops_check_owner(req, ino);
+	if (r < 0)
+		reply_result(req, r);
+	else
+		run_aside(&(struct job){.req = req, .ino = ino, .advice = advice}, advise);
 }
 
 void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
@@ -212,5 +241,10 @@ void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 	int r;
 
 	r = check_change(req, ino, name);
-	reply_result(req, r < 0 ? r : advise(req, ino, fs_of(req)->preset));
+	if (r == 0)
+		r = ops_check_owner(req, ino);
+	if (r < 0)
+		reply_result(req, r);
+	else
+		run_aside(&(struct job){.req = req, .ino = ino, .advice = fs_of(req)->preset}, advise);
 }

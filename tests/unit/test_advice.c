@@ -131,7 +131,7 @@ static void random_steps(unsigned steps, unsigned longest)
 				say_of_whole((enum advice)draw(3));
 			break;
 		default:
-			assert_int_equal(say(from, MIN(from + len, (unsigned)PAGES), (enum advice)draw(2)), 0);
+			assert_true(say(from, MIN(from + len, (unsigned)PAGES), (enum advice)draw(2)) >= 0);
 		}
 		if (n % 16 == 0)
 			assert_model();
@@ -208,17 +208,17 @@ static void ranges__said_twice_are_said_once(void **state)
 {
 	begin(*state, 100);
 	for (unsigned n = 0; n < 3; n++)
-		assert_int_equal(say(10, 20, ADVICE_UNMERGEABLE), 0);
+		assert_int_equal(say(10, 20, ADVICE_UNMERGEABLE), n > 0); /* 1: nothing to do */
 	assert_int_equal(points(), 2);
 	assert_int_equal(say(20, 30, ADVICE_UNMERGEABLE), 0); /* a neighbour */
 	assert_int_equal(say(5, 10, ADVICE_UNMERGEABLE), 0);
 	assert_int_equal(points(), 2);
-	assert_int_equal(say(12, 13, ADVICE_UNMERGEABLE), 0); /* inside */
+	assert_int_equal(say(12, 13, ADVICE_UNMERGEABLE), 1); /* inside */
 	assert_int_equal(points(), 2);
 	assert_int_equal(say(40, 50, ADVICE_UNMERGEABLE), 0);
 	assert_int_equal(say(30, 40, ADVICE_UNMERGEABLE), 0); /* the gap */
 	assert_int_equal(points(), 2);
-	assert_int_equal(say(50, 60, ADVICE_MERGEABLE), 0); /* holds anyway */
+	assert_int_equal(say(50, 60, ADVICE_MERGEABLE), 1); /* holds anyway */
 	assert_int_equal(points(), 2);
 	assert_model();
 	assert_int_equal(say(5, 50, ADVICE_MERGEABLE), 0);

@@ -385,7 +385,7 @@ static int advise_unmergeable(struct world *w)
 	int r = volume_advise(w->f->v, w->a, VOLUME_UNMERGEABLE, NULL);
 	struct volume_pages pages;
 
-	assert_true(r < 0 || (!volume_pages(w->f->v, w->a, 0, UINT64_MAX, &pages) && !pages.merged));
+	assert_true(r < 0 || (!volume_pages(w->f->v, w->a, 0, UINT64_MAX, NULL, &pages) && !pages.merged));
 	return r;
 }
 

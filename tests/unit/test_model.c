@@ -97,7 +97,7 @@ static void assert_advice(struct model *m, const struct model_file *file)
 		assert_true(frame_at(m->f, file->ino, n).untracked);
 		assert_false(frame_at(m->f, file->ino, n).indexed);
 	}
-	assert_int_equal(volume_pages(m->f->v, file->ino, 0, UINT64_MAX, &is), 0);
+	assert_int_equal(volume_pages(m->f->v, file->ino, 0, UINT64_MAX, NULL, &is), 0);
 	assert_int_equal(is.left_out, left_out);
 }
 

@@ -164,7 +164,7 @@ static void advise(struct worker *w, uint64_t ino)
 		expect(w, !volume_advise(w->f->v, ino, (enum volume_advice)draw(w, 3), NULL));
 		break;
 	case 1:
-		r = volume_pages(w->f->v, draw(w, 2) ? ino : ROOT_INO, 0, UINT64_MAX, &p);
+		r = volume_pages(w->f->v, draw(w, 2) ? ino : ROOT_INO, 0, UINT64_MAX, NULL, &p);
 		expect(w, !r && p.slots == p.merged + p.unshared + p.zero + p.changing + p.untracked);
 		break;
 	default: /* some of it is beyond the end */

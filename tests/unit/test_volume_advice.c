@@ -33,7 +33,7 @@ static struct volume_pages pages_at(struct fixture *f, uint64_t ino, uint64_t fr
 	struct volume_pages pages;
 	uint64_t len = end == UINT64_MAX ? end : (end - from) << PAGE_SHIFT;
 
-	assert_int_equal(volume_pages(f->v, ino, from << PAGE_SHIFT, len, &pages), 0);
+	assert_int_equal(volume_pages(f->v, ino, from << PAGE_SHIFT, len, NULL, &pages), 0);
 	assert_int_equal(pages.slots, pages.merged + pages.unshared + pages.zero + pages.changing + pages.untracked);
 	return pages;
 }
@@ -112,7 +112,7 @@ static void advise__of_who_has_gone(void **state)
 	assert_int_equal(volume_advise(f->v, ino, VOLUME_KEEP, NULL), -ESTALE);
 	assert_int_equal(volume_advice(f->v, ino, &advice), -ESTALE);
 	assert_int_equal(advise_pages(f, ino, 0, 1, VOLUME_UNMERGEABLE), -ESTALE);
-	assert_int_equal(volume_pages(f->v, ino, 0, UINT64_MAX, &pages), -ESTALE);
+	assert_int_equal(volume_pages(f->v, ino, 0, UINT64_MAX, NULL, &pages), -ESTALE);
 }
 
 static bool now(void *arg)
@@ -472,10 +472,10 @@ static void pages__of_ranges_add_up(void **state)
 	assert_int_equal(sum.proportional_bytes, all.proportional_bytes);
 	assert_int_equal(pages_at(f, ino, 0, 1).proportional_bytes, PAGE_BYTES / 8);
 	assert_int_equal(pages_at(f, ino, 35, 100).left_out, 5);
-	assert_int_equal(volume_pages(f->v, ino, 1, PAGE_BYTES, &p), -EINVAL);
-	assert_int_equal(volume_pages(f->v, ino, 0, 1, &p), -EINVAL);
-	assert_int_equal(volume_pages(f->v, ROOT_INO, 0, PAGE_BYTES, &p), -EINVAL);
-	assert_int_equal(volume_pages(f->v, ROOT_INO, PAGE_BYTES, UINT64_MAX, &p), -EINVAL);
+	assert_int_equal(volume_pages(f->v, ino, 1, PAGE_BYTES, NULL, &p), -EINVAL);
+	assert_int_equal(volume_pages(f->v, ino, 0, 1, NULL, &p), -EINVAL);
+	assert_int_equal(volume_pages(f->v, ROOT_INO, 0, PAGE_BYTES, NULL, &p), -EINVAL);
+	assert_int_equal(volume_pages(f->v, ROOT_INO, PAGE_BYTES, UINT64_MAX, NULL, &p), -EINVAL);
 }
 
 static void pages__of_a_tree_count_each_file_once(void **state)
@@ -534,7 +534,7 @@ static void pages__without_memory_say_so(void **state)
 	put_page(f, make_file(f, "file"), 0, A);
 	do {
 		failpoint_arm(FAIL_ALLOC, ++nth);
-		r = volume_pages(f->v, ROOT_INO, 0, UINT64_MAX, &p);
+		r = volume_pages(f->v, ROOT_INO, 0, UINT64_MAX, NULL, &p);
 		failpoint_arm(FAIL_ALLOC, 0);
 	} while (r == -ENOMEM && nth < 20);
 	assert_int_equal(r, 0);
