@@ -208,7 +208,8 @@ static int store_points(struct pool *p, const struct points *t, uint64_t *ret_wo
 		*ret_word = 0;
 		return 0;
 	}
-	if (t->count > ADVICE_POINTS_MAX || !frames_spare(p->frames, n) || frames_take_table(p->frames, n, frame) != FRAMES_OK)
+	if (t->count > ADVICE_POINTS_MAX || !frames_spare(p->frames, n) ||
+	    frames_take_table(p->frames, n, frame) != FRAMES_OK)
 		return -ENOMEM;
 	word |= frame[0];
 	if (leaves > 1)

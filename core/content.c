@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/content.c - 256 small hash tables that grow by a quarter at a time.
  *
- * The top byte of a tag is its shard; the rest, scaled to the shard's size, its place.  Entries are
- * probed linearly and removed by shifting back, so there are no tombstones.  A frame with as many slots as it may
- * have is shelved: it belongs to its shard without an entry, so that equal frames, of which there can be very many then,
- * are not passed over one by one.  As places follow the order of
- * tags, a table that grows is copied nearly in order, and only a 256th of the index at a time.
+ * The top byte of a tag is its shard; the rest, scaled to the shard's size, its place.  Entries are probed
+ * linearly and removed by shifting back, so there are no tombstones.  A frame with as many slots as it may
+ * have is shelved: it belongs to its shard without an entry, so that equal frames, of which there can be very
+ * many then, are not passed over one by one.  As places follow the order of tags, a table that grows is copied
+ * nearly in order, and only a 256th of the index at a time.
  */
 #include "content.h"
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/park.c - parked writebacks are run again in the order in which they came, all of them each time: one that
- * needs no frame any more (its bytes are in the store meanwhile, or its file has gone) need not wait for
- * those before it.
+ * needs fewer frames, or none (its pages can be written in place), need not wait for those before it.
  *
  *   run, all written              -> answered                        [run_once]
  *   run, no memory for the rest   -> parked with its slot            [park_writeback]
@@ -198,8 +197,8 @@ void park_writeback(fuse_req_t req, uint64_t ino, const char *data, size_t size,
 		answer(req, n);
 		return;
 	}
-	log_warning("no memory for pages written back: writers to mappings wait; remove files, or give the "
-		    "daemon more memory");
+	log_warning("no memory for pages written back: writers to mappings wait; remove other files, or give "
+		    "the daemon more memory");
 	volume_count_parked(park.volume, 1);
 	w.slot = transport_leave();
 	if (!w.slot) {

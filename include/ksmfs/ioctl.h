@@ -2,7 +2,7 @@
 /* ksmfs/ioctl.h - what is merged of a file, page by page: calls on an open file of a ksmfs.
  *
  * KSMFS_IOC_MERGEABLE    the pages of a range may be merged, as after madvise(MADV_MERGEABLE).
- * KSMFS_IOC_UNMERGEABLE  they are not merged, and when it returns none of them is.
+ * KSMFS_IOC_UNMERGEABLE  they are not merged, and when it returns none of them is (zeroes have no memory to share).
  *	Both are for the owner of the file and for root.  They go before what holds for the whole file
  *	(KSMFS_XATTR_MERGEABLE, ksmfs/xattr.h), which when it is set forgets them; so does truncation for what it
  *	cuts off.  Holes count, too: the advice holds for what is written there later.  It is known whatever

@@ -3,9 +3,10 @@
  *
  * KSMFS_XATTR_MERGEABLE
  *	"1": pages may be merged.  "0": they are not, and what was merged has been split when the call that sets
- *	it returns.  "keep": nothing more is merged; what is merged stays.  Of a directory: what new entries start
- *	with.  A newline may follow when it is set.  Always there; listed only where it is not what the mount
- *	starts with (its option merge=), which removing it goes back to.
+ *	it returns.  "keep": nothing more is merged; what is merged stays, and pages of other files may still be
+ *	merged with it.  Of a directory: what new entries start with.  A newline may follow when it is set.
+ *	Always there; listed only where it is not what the mount starts with (its option merge=), which removing
+ *	it goes back to.
  *	EPERM: neither the owner nor root.  ENOMEM, EINTR: the file is out of merging, but not all of it has been
  *	split: set it again.
  * KSMFS_XATTR_STAT
