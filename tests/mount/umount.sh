@@ -4,12 +4,15 @@
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
 
+# Of the mounts of this test: others may come and go meanwhile.
 left_in_run() {
-	find /run/ksmfs -mindepth 1 2>/dev/null | sort
-	grep -c ' /run/ksmfs/' /proc/self/mountinfo || true
+	tag=$(basename "$T" | tr - _)
+	find /run/ksmfs -mindepth 1 2>/dev/null | grep -F "$tag" | sort
+	grep -c " /run/ksmfs/[^ ]*$tag" /proc/self/mountinfo || true
 }
 
 before=$(left_in_run)
+[ "$before" = 0 ] || die "there is something before it begins: $before"
 for command in umount 'fusermount3 -u' 'umount -l'; do
 	mount_ksmfs size=64m
 	[ -n "$(processes "$M")" ] || die "no process found"
