@@ -30,6 +30,36 @@ sleeps() {
 }
 sleeps || die "the thread for parked writebacks wakes while nothing is parked"
 
+cat >"$T/writer.py" <<'PY'
+import os, sys, time
+from pages import *
+
+path, pages, dir = sys.argv[1], int(sys.argv[2]), sys.argv[3]
+m = map_file(path, 3 * pages)
+same(m[:], bytes(3 * pages * PAGE), "a new file")  # a hole that is first read without memory is SIGBUS
+open(f"{dir}/ready.{os.path.basename(path)}", "w").close()
+while not os.path.exists(f"{dir}/go"):  # until there is no memory
+    time.sleep(0.05)
+for p in range(pages):
+    m[3 * p * PAGE:(3 * p + 1) * PAGE] = page(path, p)
+m.flush()
+m.close()
+fd = os.open(path, os.O_RDONLY)
+os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # from the store
+for p in range(pages):
+    got = os.pread(fd, 3 * PAGE, 3 * p * PAGE)
+    assert got == page(path, p) + bytes(2 * PAGE), f"{path}: what was stored in page {3 * p} is not there"
+PY
+writers=
+for n in $(seq $WRITERS); do
+	python3 "$T/writer.py" "$M/written$n" $STORED "$T" & # cannot be killed: it ends with the mount at the latest
+	writers="$writers $!"
+done
+all_ready() {
+	[ "$(find "$T" -maxdepth 1 -name 'ready.*' | wc -l)" = $WRITERS ]
+}
+within 60 all_ready || die "the writers do not start"
+
 # Everything is taken by write(2), which is told so.
 python3 - "$M" <<'PY'
 import errno, os, sys
@@ -46,28 +76,7 @@ while True:
         break
 assert pages > 4096, f"only {pages} pages fit"
 PY
-
-cat >"$T/writer.py" <<'PY'
-import os, sys
-from pages import *
-
-path, pages = sys.argv[1], int(sys.argv[2])
-m = map_file(path, 3 * pages)
-for p in range(pages):
-    m[3 * p * PAGE:(3 * p + 1) * PAGE] = page(path, p)
-m.flush()
-m.close()
-fd = os.open(path, os.O_RDONLY)
-os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)  # from the store
-for p in range(pages):
-    got = os.pread(fd, 3 * PAGE, 3 * p * PAGE)
-    assert got == page(path, p) + bytes(2 * PAGE), f"{path}: what was stored in page {3 * p} is not there"
-PY
-writers=
-for n in $(seq $WRITERS); do
-	python3 "$T/writer.py" "$M/written$n" $STORED & # cannot be killed: it ends with the mount at the latest
-	writers="$writers $!"
-done
+: >"$T/go"
 
 parked() {
 	[ "$(timeout 1 cat "$M/.ksmfs/fault/parked")" = "$1" ]
