@@ -246,7 +246,9 @@ int advice_set_range(struct pool *p, struct inode *i, uint64_t from, uint64_t en
 	int r;
 
 	ASSERT(from < end && advice != ADVICE_KEEP);
+	rwlock_take_shared(&i->map);
 	out = advice_left_out(i, p->frames, from, end);
+	rwlock_drop_shared(&i->map);
 	if (advice_of_whole(i) != ADVICE_KEEP && out == (advice == ADVICE_MERGEABLE ? 0 : end - from))
 		return 1;
 	if (!point)
