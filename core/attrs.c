@@ -101,8 +101,9 @@ static const char *word(const char *words, uint64_t n, size_t *ret_len)
 {
 	while (n-- > 0) {
 		words = strchr(words, '|');
-		if (!words++)
+		if (!words)
 			return NULL;
+		words++;
 	}
 	*ret_len = strcspn(words, "|");
 	return words;
