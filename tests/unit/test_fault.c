@@ -347,7 +347,7 @@ static void write__far_out_needs_nodes_and_gives_them_back(void **state)
 
 static void write__a_page_of_one_s_own_takes_no_new_frame(void **state)
 {
-	enum { TIMES = 100000 };
+	enum { TIMES = 1000000 };
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file");
 	uint8_t page[PAGE_BYTES];

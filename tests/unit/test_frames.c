@@ -1,61 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/frames.h"
+#include "tests/unit/frames_store.h"
 
 #include <pthread.h>
 #include <sched.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "core/failpoint.h"
-
-enum { CAPACITY = 8192 };
-
-struct store {
-	struct counters counters;
-	struct arena arena;
-	struct room *room;
-	struct frames *f;
-	int fd;
-};
-
-static int setup(void **state)
-{
-	static struct store s;
-
-	memset(&s, 0, sizeof(s));
-	*state = &s;
-	return arena_memfd("test", &s.fd) || arena_open(s.fd, CAPACITY << PAGE_SHIFT, false, &s.arena) ||
-	       room_new(&s.room) || frames_new(&s.arena, s.room, &s.counters, &s.f);
-}
-
-static int teardown(void **state)
-{
-	struct store *s = *state;
-
-	frames_free(s->f);
-	room_free(s->room);
-	arena_close(&s->arena);
-	return close(s->fd);
-}
-
-static uint32_t take_one(struct store *s)
-{
-	uint32_t frame;
-
-	assert_int_equal(frames_take(s->f, 3, 1, FRAMES_ORDINARY, &frame), FRAMES_OK);
-	return frame;
-}
-
-static int64_t sum(struct store *s, enum attr attr)
-{
-	return counters_sum(&s->counters, attr);
-}
 
 static void take__a_frame_is_pinned_and_nobody_s(void **state)
 {
@@ -422,25 +371,23 @@ static void limit__the_last_place_is_given_once(void **state)
 	assert_int_equal(wrong, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(take__a_frame_is_pinned_and_nobody_s),
-		TEST(ref__moves_between_the_counters),
-		TEST(own__one_reference_and_nobody_who_looks),
-		TEST(unindex__only_in_the_state_asked_for),
-		TEST(marks__are_kept_apart),
-		TEST(pin__more_than_can_be_counted_are_refused),
-		TEST(adopt__counts_references_and_frees_the_rest),
-		TEST(new__fails_without_memory),
-		TEST(untracked__is_a_class_of_its_own),
-		TEST(untracked__goes_with_the_frame),
-		TEST(limit__of_slots_on_a_frame_is_exact),
-		TEST(limit__of_shared_frames_is_exact),
-		TEST(limit__holds_side_by_side),
-		TEST(limit__the_last_place_is_given_once),
+		STORE_TEST(take__a_frame_is_pinned_and_nobody_s),
+		STORE_TEST(ref__moves_between_the_counters),
+		STORE_TEST(own__one_reference_and_nobody_who_looks),
+		STORE_TEST(unindex__only_in_the_state_asked_for),
+		STORE_TEST(marks__are_kept_apart),
+		STORE_TEST(pin__more_than_can_be_counted_are_refused),
+		STORE_TEST(adopt__counts_references_and_frees_the_rest),
+		STORE_TEST(new__fails_without_memory),
+		STORE_TEST(untracked__is_a_class_of_its_own),
+		STORE_TEST(untracked__goes_with_the_frame),
+		STORE_TEST(limit__of_slots_on_a_frame_is_exact),
+		STORE_TEST(limit__of_shared_frames_is_exact),
+		STORE_TEST(limit__holds_side_by_side),
+		STORE_TEST(limit__the_last_place_is_given_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

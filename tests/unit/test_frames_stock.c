@@ -1,61 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/frames.h"
+#include "tests/unit/frames_store.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
 
 #include "core/failpoint.h"
-
-enum { CAPACITY = 8192 };
-
-struct store {
-	struct counters counters;
-	struct arena arena;
-	struct room *room;
-	struct frames *f;
-	int fd;
-	unsigned surplus;
-};
-
-static int setup(void **state)
-{
-	static struct store s;
-
-	memset(&s, 0, sizeof(s));
-	*state = &s;
-	return arena_memfd("test", &s.fd) || arena_open(s.fd, CAPACITY << PAGE_SHIFT, false, &s.arena) ||
-	       room_new(&s.room) || frames_new(&s.arena, s.room, &s.counters, &s.f);
-}
-
-static int teardown(void **state)
-{
-	struct store *s = *state;
-
-	frames_free(s->f);
-	room_free(s->room);
-	arena_close(&s->arena);
-	return close(s->fd);
-}
-
-static uint32_t take_one(struct store *s)
-{
-	uint32_t frame;
-
-	assert_int_equal(frames_take(s->f, 3, 1, FRAMES_ORDINARY, &frame), FRAMES_OK);
-	return frame;
-}
-
-static int64_t sum(struct store *s, enum attr attr)
-{
-	return counters_sum(&s->counters, attr);
-}
 
 static void table__a_node_is_zeroed_and_no_page(void **state)
 {
@@ -171,17 +119,15 @@ static void spare__asks_for_more_than_is_taken(void **state)
 	assert_int_equal(frames_warm(s->f), 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(table__a_node_is_zeroed_and_no_page),
-		TEST(take__until_it_is_full),
-		TEST(take__fails_without_memory),
-		TEST(reclaim__what_was_freed_goes_back),
-		TEST(take__what_the_scanner_remembers_is_of_another_frame),
-		TEST(spare__asks_for_more_than_is_taken),
+		STORE_TEST(table__a_node_is_zeroed_and_no_page),
+		STORE_TEST(take__until_it_is_full),
+		STORE_TEST(take__fails_without_memory),
+		STORE_TEST(reclaim__what_was_freed_goes_back),
+		STORE_TEST(take__what_the_scanner_remembers_is_of_another_frame),
+		STORE_TEST(spare__asks_for_more_than_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
