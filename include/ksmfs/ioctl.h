@@ -14,8 +14,9 @@
  *
  *	EINVAL   `offset` or `len` is not a whole number of pages, their sum is beyond 64 bits, or `reserved` is
  *	         not zero
- *	ENOMEM   advice: some of the range is beyond the end of the file (the rest was done); or there are too many
- *	         ranges; or the pages are out of merging now, but there is no memory to split all of them
+ *	ENOMEM   advice: some of the range is beyond the end of the file (the rest was done); or the file has more
+ *	         than 8192 ranges; or the pages are out of merging now, but there is no memory to split all of
+ *	         them
  *	EINTR    advice: a signal came; what was split stays split.  Say it again.
  *	EPERM    advice: neither the owner of the file nor root
  *	EISDIR   a directory (its advice is KSMFS_XATTR_MERGEABLE)

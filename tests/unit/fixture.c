@@ -273,3 +273,11 @@ void rest_ms(unsigned ms)
 
 	nanosleep(&t, NULL);
 }
+
+bool somebody_sleeps(struct fixture *f)
+{
+	for (unsigned k = 0; k < PAGELOCK_STRIPES; k++)
+		if (f->v->pool.pagelocks.stripe[k].sleepers)
+			return true;
+	return false;
+}

@@ -85,3 +85,6 @@ void return_frames(struct fixture *f, struct hoard *h);
 void set(struct fixture *f, enum attr attr, uint64_t value);
 void scan(struct fixture *f, unsigned passes);
 void rest_ms(unsigned ms);
+
+/* Does anybody wait for a page lock? */
+bool somebody_sleeps(struct fixture *f);

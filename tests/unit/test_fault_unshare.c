@@ -289,14 +289,6 @@ static void *unshare_page(void *arg)
 	return NULL;
 }
 
-static bool somebody_sleeps(struct fixture *f)
-{
-	for (unsigned k = 0; k < PAGELOCK_STRIPES; k++)
-		if (f->v->pool.pagelocks.stripe[k].sleepers)
-			return true;
-	return false;
-}
-
 /* What another thread does waits for the lock of page 0; meanwhile `change`. */
 static int while_it_waits(struct fixture *f, uint64_t ino, void *(*what)(void *arg),
 			  void (*change)(struct fixture *f, uint64_t ino))

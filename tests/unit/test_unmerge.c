@@ -349,14 +349,6 @@ static void *write_page(void *arg)
 	return NULL;
 }
 
-static bool somebody_sleeps(struct fixture *f)
-{
-	for (unsigned k = 0; k < PAGELOCK_STRIPES; k++)
-		if (f->v->pool.pagelocks.stripe[k].sleepers)
-			return true;
-	return false;
-}
-
 /* A writer has found an equal page and waits for the page lock of his own; meanwhile the rules change. */
 static void change_while_a_writer_waits(struct fixture *f, void (*change)(struct fixture *f, uint64_t ino))
 {
