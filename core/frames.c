@@ -27,32 +27,46 @@ static enum attr class_of_single(uint64_t word)
 	return word & UNTRACKED ? ATTR_pages_untracked : ATTR_pages_volatile;
 }
 
-/* The counter a frame's slots are in, and how many there are: S3. */
-static void account(struct frames *f, uint64_t word, int sign)
-{
-	uint64_t refs = word & REFS;
+/* The slots of one frame by the counters they are in: S3. */
+struct account {
+	enum attr single;
+	int64_t singles, shared, sharing;
+};
 
-	if (!refs)
-		return;
-	if (refs == 1) {
-		counters_add(f->counters, class_of_single(word), sign);
-		return;
-	}
-	counters_add(f->counters, ATTR_pages_shared, sign);
-	counters_add(f->counters, ATTR_pages_sharing, sign * (int64_t)(refs - 1));
+static struct account account(uint64_t word)
+{
+	int64_t refs = (int64_t)(word & REFS);
+
+	return (struct account){
+		.single = class_of_single(word),
+		.singles = refs == 1,
+		.shared = refs > 1,
+		.sharing = refs > 1 ? refs - 1 : 0,
+	};
 }
 
+/* Only differences are added: a frame that stays shared must not look, for a moment, as if it had left its place
+ * under max_kernel_pages to another. */
 static void transition(struct frames *f, uint32_t frame, uint64_t from, uint64_t to)
 {
 	const uint64_t what = REFS | INDEXED | UNTRACKED;
+	struct account a, b;
 
 	if ((from & what) == (to & what) || (to & TABLE))
 		return;
-	account(f, from, -1);
-	account(f, to, 1);
+	a = account(from);
+	b = account(to);
+	if (a.singles)
+		counters_add(f->counters, a.single, -1);
+	if (b.singles)
+		counters_add(f->counters, b.single, 1);
+	if (a.shared != b.shared)
+		counters_add(f->counters, ATTR_pages_shared, b.shared - a.shared);
+	if (a.sharing != b.sharing)
+		counters_add(f->counters, ATTR_pages_sharing, b.sharing - a.sharing);
 	counters_add(f->counters, ATTR_store_data_pages,
 		     (int64_t)(to & REFS) - (int64_t)(from & REFS));
-	if (((from & REFS) > 1 || (to & REFS) > 1) && !f->changed[frame / FRAMES_RANGE])
+	if ((a.shared || b.shared) && !f->changed[frame / FRAMES_RANGE])
 		f->changed[frame / FRAMES_RANGE] = 1;
 }
 
