@@ -205,6 +205,8 @@ void range_return_lent(struct pool *p, struct inode *i)
 
 	if (!(atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LENT) & INODE_LENT))
 		return;
+	/* The kernel may still hold those pages of zeroes.  Said first: who opens while they are returned has to know. */
+	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
 	while (return_some(p, i, &from, FILE_PAGES_MAX)) {
 		pool_step_out(p);
 		pool_step_in(p);
@@ -212,8 +214,6 @@ void range_return_lent(struct pool *p, struct inode *i)
 	/* Somebody has opened it again: what is lent stays so until he closes. */
 	if (i->record->stores)
 		atomic_fetch_or(&i->record->flags, INODE_LENT);
-	/* The kernel may still hold those pages of zeroes. */
-	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
 }
 
 static bool seek_data(struct pool *p, struct inode *i, uint64_t at, uint64_t end, uint64_t *ret)

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include "tests/unit/fixture.h"
@@ -101,6 +102,53 @@ static void reserve__all_or_none(void **state)
 	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 3000 * PAGE_BYTES), 0); /* again: nothing to do */
 }
 
+struct release {
+	struct fixture *f;
+	uint64_t ino;
+	_Atomic bool begun;
+};
+
+static void *release_file(void *arg)
+{
+	struct release *r = arg;
+
+	r->begun = true;
+	volume_file_release(r->f->v, r->ino, O_RDWR);
+	return NULL;
+}
+
+/* RELEASE comes when it likes: an open() that finds some pages returned must not keep zeroes in the cache for them. */
+static void return_lent__is_known_to_who_opens_meanwhile(void **state)
+{
+	struct fixture *f = *state;
+	struct release r = { .f = f };
+	bool keep;
+
+	for (unsigned round = 0; round < 100; round++) {
+		unsigned pages = 16 * 512, holes = 0;
+		pthread_t thread;
+
+		r.ino = make_file(f, "file");
+		r.begun = false;
+		truncate_to_pages(f, r.ino, pages);
+		assert_int_equal(volume_file_open(f->v, r.ino, O_RDWR, &keep), 0);
+		assert_int_equal(range_reserve(&f->v->pool, volume_inode(f->v, r.ino), 0, pages, SLOT_LENT), 0);
+		assert_int_equal(pthread_create(&thread, NULL, release_file, &r), 0);
+		while (!r.begun)
+			;
+		for (volatile unsigned n = 0; n < round * 200; n++)
+			;
+		assert_int_equal(volume_file_open(f->v, r.ino, O_RDWR, &keep), 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		for (unsigned n = 0; n < pages; n++)
+			holes += slot_at(f, r.ino, n) == SLOT_HOLE;
+		if (holes)
+			assert_false(keep);
+		volume_file_release(f->v, r.ino, O_RDWR);
+		drop_file(f, "file", r.ino);
+	}
+}
+
 static void return_lent__only_what_reads_reserved(void **state)
 {
 	struct fixture *f = *state;
@@ -164,6 +212,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(punch__reserved_and_missing_pages_stay_as_they_are),
 	FIXTURE_TEST(reserve__all_or_none),
 	FIXTURE_TEST(return_lent__only_what_reads_reserved),
+		FIXTURE_TEST(return_lent__is_known_to_who_opens_meanwhile),
 	FIXTURE_TEST(seek__finds_data_and_holes),
 };
 
