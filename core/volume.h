@@ -105,7 +105,8 @@ enum volume_set {
 	VOLUME_SET_CTIME = 1 << 6,
 	VOLUME_SET_ATIME_NOW = 1 << 7,
 	VOLUME_SET_MTIME_NOW = 1 << 8,
-	VOLUME_SET_KILL_PRIV = 1 << 9, /* with SIZE, UID or GID: clear suid, and sgid of executables */
+	VOLUME_SET_KILL_PRIV = 1 << 9,	/* clear suid, and sgid of executables */
+	VOLUME_SET_KILL_SGID = 1 << 10, /* with KILL_PRIV: any sgid */
 };
 
 int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret) must_check;
@@ -138,7 +139,8 @@ void volume_read_done(struct volume_read *r);
 
 enum volume_write {
 	VOLUME_WRITEBACK = 1 << 0, /* from the page cache: never extends, is never refused for the limit */
-	VOLUME_WRITE_KILL_PRIV = 1 << 1,
+	VOLUME_WRITE_KILL_PRIV = 1 << 1, /* clear suid, and sgid of executables */
+	VOLUME_WRITE_KILL_SGID = 1 << 2, /* with KILL_PRIV: any sgid */
 };
 
 /* Bytes written (short when only some fit below the limit) or -errno when none.  The caller sees to it that no

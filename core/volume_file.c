@@ -11,12 +11,12 @@
 #include "volume_inside.h"
 
 /* What suid and sgid become when somebody else writes (POSIX; the kernel's setattr_should_drop_*). */
-static void kill_priv(struct inode_attr *attr)
+static void kill_priv(struct inode_attr *attr, bool any_sgid)
 {
 	if (!S_ISREG(attr->mode))
 		return;
 	attr->mode &= ~(uint32_t)S_ISUID;
-	if (attr->mode & S_IXGRP)
+	if (any_sgid || (attr->mode & S_IXGRP))
 		attr->mode &= ~(uint32_t)S_ISGID;
 }
 
@@ -122,14 +122,14 @@ int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsig
 	}
 	attr = inode_attr_begin(i);
 	if (set & VOLUME_SET_KILL_PRIV)
-		kill_priv(attr);
+		kill_priv(attr, set & VOLUME_SET_KILL_SGID);
 	if (set & VOLUME_SET_MODE)
 		attr->mode = (attr->mode & S_IFMT) | (new->st_mode & 07777);
 	if (set & VOLUME_SET_UID)
 		attr->uid = new->st_uid;
 	if (set & VOLUME_SET_GID)
 		attr->gid = new->st_gid;
-	if (set & ~(unsigned)VOLUME_SET_SIZE)
+	if (set != VOLUME_SET_SIZE)
 		set_times(i, attr, new, set);
 	inode_attr_end(i);
 	inode_stat(i, ret);
@@ -259,7 +259,7 @@ static void written(struct inode *i, uint64_t end, unsigned flags)
 
 	attr = inode_attr_begin(i);
 	if (flags & VOLUME_WRITE_KILL_PRIV)
-		kill_priv(attr);
+		kill_priv(attr, flags & VOLUME_WRITE_KILL_SGID);
 	if (!(flags & VOLUME_WRITEBACK))
 		attr->size = MAX(attr->size, end);
 	if (!(flags & VOLUME_WRITEBACK))
@@ -387,7 +387,7 @@ int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, 
 	gate_leave(&v->gate);
 	if (r < 0)
 		return r;
-	attr = inode_attr_begin(i); /* suid and sgid are the kernel's part, who knows the caller */
+	attr = inode_attr_begin(i); /* suid and sgid are for who knows the caller */
 	inode_stamp(attr, INODE_MTIME | INODE_CTIME);
 	inode_attr_end(i);
 	pool_changed(&v->pool);

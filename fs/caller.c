@@ -22,7 +22,9 @@
 
 /* What /proc/PID/status says. */
 struct status {
-	uid_t uid; /* the one that file systems go by */
+	uid_t uid;   /* the one that file systems go by */
+	gid_t group; /* asked for */
+	bool is_in_group;
 	pid_t pid; /* in the PID namespace of /proc; 0: in one below it as well */
 	bool is_user; /* no thread of the kernel */
 };
@@ -43,6 +45,21 @@ static unsigned read_numbers(const char *text, unsigned long ret[static NUMBERS]
 	return count;
 }
 
+/* One of any number of numbers. */
+static bool is_listed(const char *text, unsigned long number)
+{
+	char *end;
+
+	for (;; text = end) {
+		unsigned long n = strtoul(text, &end, 10);
+
+		if (end == text)
+			return false;
+		if (n == number)
+			return true;
+	}
+}
+
 static void read_line(const char *line, struct status *s)
 {
 	unsigned long number[NUMBERS];
@@ -50,6 +67,10 @@ static void read_line(const char *line, struct status *s)
 	/* Real, effective, saved, and that of file systems. */
 	if (strncmp(line, "Uid:", 4) == 0 && read_numbers(line + 4, number) == 4)
 		s->uid = (uid_t)number[3];
+	if (strncmp(line, "Gid:", 4) == 0 && read_numbers(line + 4, number) == 4)
+		s->is_in_group |= (gid_t)number[3] == s->group;
+	if (strncmp(line, "Groups:", 7) == 0)
+		s->is_in_group |= is_listed(line + 7, s->group);
 	/* A number for each namespace that it is in, from that of /proc on. */
 	if (strncmp(line, "NSpid:", 6) == 0 && read_numbers(line + 6, number) == 1)
 		s->pid = (pid_t)number[0];
@@ -57,9 +78,9 @@ static void read_line(const char *line, struct status *s)
 		s->is_user = true;
 }
 
-static struct status read_status(const char *path)
+static struct status read_status(const char *path, gid_t group)
 {
-	struct status s = {.uid = NOBODY};
+	struct status s = {.uid = NOBODY, .group = group};
 	char *line = NULL;
 	size_t size = 0;
 	FILE *f;
@@ -73,16 +94,17 @@ static struct status read_status(const char *path)
 	return s;
 }
 
-static uid_t uid_of_thread(pid_t thread)
+static struct status status_of_thread(pid_t thread, gid_t group)
 {
+	static const struct status nobody = {.uid = NOBODY};
 	struct status s;
 	char path[64];
 
-	if (read_status("/proc/self/status").pid != getpid())
-		return NOBODY;
+	if (thread <= 0 || read_status("/proc/self/status", 0).pid != getpid())
+		return nobody;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-	s = read_status(path);
-	return s.is_user ? s.uid : NOBODY;
+	s = read_status(path, group);
+	return s.is_user ? s : nobody;
 }
 
 bool caller_is(fuse_req_t req, uid_t owner)
@@ -90,7 +112,14 @@ bool caller_is(fuse_req_t req, uid_t owner)
 	const struct fuse_ctx *ctx = fuse_req_ctx(req);
 	uid_t uid = ctx->uid;
 
-	if (uid == NOBODY && ctx->pid > 0)
-		uid = uid_of_thread(ctx->pid);
+	if (uid == NOBODY)
+		uid = status_of_thread(ctx->pid, 0).uid;
 	return uid == 0 || (uid != NOBODY && uid == owner);
+}
+
+bool caller_is_in(fuse_req_t req, gid_t group)
+{
+	struct status s = status_of_thread(fuse_req_ctx(req)->pid, group);
+
+	return s.uid == 0 || s.is_in_group;
 }

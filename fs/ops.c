@@ -59,6 +59,15 @@ int ops_check_owner(fuse_req_t req, fuse_ino_t ino)
 	return caller_is(req, attr.st_uid) ? 0 : -EPERM;
 }
 
+bool ops_kills_any_sgid(fuse_req_t req, fuse_ino_t ino)
+{
+	struct stat attr;
+
+	if (volume_getattr(fs_of(req)->volume, ino, &attr) < 0 || !(attr.st_mode & S_ISGID) || (attr.st_mode & S_IXGRP))
+		return false;
+	return !caller_is_in(req, attr.st_gid);
+}
+
 const struct fuse_lowlevel_ops ops_table = {
 	.init = agree,
 	.lookup = ops_lookup,

@@ -73,6 +73,8 @@ void ops_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct f
 struct interrupt ops_interrupt(fuse_req_t req);
 /* -EPERM for callers other than the owner of `ino` and root. */
 int ops_check_owner(fuse_req_t req, fuse_ino_t ino) must_check;
+/* Who is not in the group of `ino` takes its sgid away even if the group may not execute it. */
+bool ops_kills_any_sgid(fuse_req_t req, fuse_ino_t ino);
 
 /* How a regular file is opened: FOPEN_* of <linux/fuse.h>. */
 unsigned ops_open_flags(bool keep_cache);

@@ -53,6 +53,17 @@ static unsigned set_of(unsigned valid)
 	return set;
 }
 
+/* A request to set nothing is what the kernel leaves of chown(-1, -1), which takes suid and sgid away, and of
+ * what others than root do before fallocate (ops_io.c); the owner may have either. */
+static unsigned kills(fuse_req_t req, fuse_ino_t ino, unsigned set)
+{
+	if (!set && ops_check_owner(req, ino) == 0)
+		set = VOLUME_SET_KILL_PRIV;
+	if ((set & VOLUME_SET_KILL_PRIV) && ops_kills_any_sgid(req, ino))
+		set |= VOLUME_SET_KILL_SGID;
+	return set;
+}
+
 void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int valid, struct fuse_file_info *fi)
 {
 	unsigned set = set_of((unsigned)valid);
@@ -61,6 +72,8 @@ void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int valid, s
 	int r;
 
 	attr->st_mode &= 07777;
+	if (!control_owns(ino))
+		set |= kills(req, ino, set);
 	if (control_owns(ino))
 		r = control_setattr(fs->control, ino, set, &new);
 	else if ((set & VOLUME_SET_SIZE) && attr->st_size < 0)

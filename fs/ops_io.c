@@ -11,6 +11,7 @@
 
 #include "core/failpoint.h"
 #include "fs/aside.h"
+#include "fs/caller.h"
 #include "fs/control.h"
 #include "fs/park.h"
 #include "fs/reply.h"
@@ -99,14 +100,14 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 }
 
 /* libfuse keeps FUSE_WRITE_KILL_SUIDGID to itself, so it is read from the request. */
-static unsigned write_flags(const struct fuse_file_info *fi)
+static unsigned write_flags(fuse_req_t req, fuse_ino_t ino, const struct fuse_file_info *fi)
 {
 	const struct fuse_in_header *head = transport_request();
 	const struct fuse_write_in *in = (const void *)(head + 1);
 	unsigned flags = fi->writepage ? VOLUME_WRITEBACK : 0;
 
 	if (in->write_flags & FUSE_WRITE_KILL_SUIDGID)
-		flags |= VOLUME_WRITE_KILL_PRIV;
+		flags |= VOLUME_WRITE_KILL_PRIV | (ops_kills_any_sgid(req, ino) ? VOLUME_WRITE_KILL_SGID : 0);
 	return flags;
 }
 
@@ -166,9 +167,30 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, of
 	else if (offset < 0)
 		reply_result(req, -EFBIG);
 	else if (fi->writepage)
-		park_writeback(req, ino, data, size, (uint64_t)offset, write_flags(fi));
+		park_writeback(req, ino, data, size, (uint64_t)offset, write_flags(req, ino, fi));
 	else
-		reply_write(req, volume_write(fs_of(req)->volume, ino, (uint64_t)offset, data, size, write_flags(fi)));
+		reply_write(req, volume_write(fs_of(req)->volume, ino, (uint64_t)offset, data, size, write_flags(req, ino, fi)));
+}
+
+/* The kernel does not say who allocates, as it does of those who write. */
+static int kill_priv(fuse_req_t req, fuse_ino_t ino)
+{
+	unsigned set = VOLUME_SET_KILL_PRIV;
+	struct volume *v = fs_of(req)->volume;
+	struct stat attr;
+
+	if (volume_getattr(v, ino, &attr) < 0 || !(attr.st_mode & (S_ISUID | S_ISGID)) || caller_is(req, 0))
+		return 0;
+	if (ops_kills_any_sgid(req, ino))
+		set |= VOLUME_SET_KILL_SGID;
+	return volume_setattr(v, ino, &attr, set, &attr);
+}
+
+static int allocate(fuse_req_t req, fuse_ino_t ino, int mode, uint64_t offset, uint64_t len)
+{
+	int r = kill_priv(req, ino);
+
+	return r < 0 ? r : volume_fallocate(fs_of(req)->volume, ino, mode, offset, len);
 }
 
 void ops_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t len,
@@ -181,7 +203,7 @@ void ops_fallocate(fuse_req_t req, fuse_ino_t ino, int mode, off_t offset, off_t
 	else if (offset < 0 || len <= 0)
 		r = -EINVAL;
 	else
-		r = volume_fallocate(fs_of(req)->volume, ino, mode, (uint64_t)offset, (uint64_t)len);
+		r = allocate(req, ino, mode, (uint64_t)offset, (uint64_t)len);
 	reply_result(req, r);
 }
 

@@ -78,6 +78,18 @@ static void write__extends_stamps_and_takes_privileges(void **state)
 	st = attr_of(f, ino);
 	assert_int_equal(st.st_mode & 07777, 0755);
 	assert_int_equal(st.st_size, 13);
+	st.st_mode = 02644; /* nobody executes it: sgid stays for those in the group */
+	assert_int_equal(setattr(f, ino, st, VOLUME_SET_MODE), 0);
+	assert_int_equal(volume_write(f->v, ino, 0, "xyz", 3, VOLUME_WRITE_KILL_PRIV), 3);
+	assert_int_equal(attr_of(f, ino).st_mode & 07777, 02644);
+	assert_int_equal(volume_write(f->v, ino, 0, "xyz", 3, VOLUME_WRITE_KILL_PRIV | VOLUME_WRITE_KILL_SGID), 3);
+	assert_int_equal(attr_of(f, ino).st_mode & 07777, 0644);
+	st.st_mode = 06644;
+	assert_int_equal(setattr(f, ino, st, VOLUME_SET_MODE), 0);
+	assert_int_equal(setattr(f, ino, st, VOLUME_SET_KILL_PRIV), 0);
+	assert_int_equal(attr_of(f, ino).st_mode & 07777, 02644);
+	assert_int_equal(setattr(f, ino, st, VOLUME_SET_KILL_PRIV | VOLUME_SET_KILL_SGID), 0);
+	assert_int_equal(attr_of(f, ino).st_mode & 07777, 0644);
 	assert_int_equal(volume_write(f->v, ino, 100, "xyz", 0, 0), 0);
 	assert_int_equal(volume_write(f->v, 999, 0, "xyz", 3, 0), -ESTALE);
 }
