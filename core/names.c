@@ -8,6 +8,7 @@
  *   entered -> absent    the row goes, nothing moves up        [remove_locked]
  *   moved                the row gets another key and name     [rename_locked]
  *   swapped              two rows swap inodes                  [exchange]
+ *   moved, and replaced  a new row gets the old key and name   [move]
  *
  * F1 a look-up reads the whole window, as there may be a gap before the name it looks for: names
  *    leave without a trace, and nobody moves up into the gap, which would change an offset (N3).
@@ -242,10 +243,11 @@ int names_lookup(struct names *n, uint64_t dir, struct name name, uint64_t *ret_
 	return r;
 }
 
+static const char insert_entry[] = "INSERT INTO entry (key, ino, name) VALUES (?1, ?2, ?3)";
+
 static int add_locked(struct names *n, uint64_t dir, struct name name, uint64_t ino,
 		      const struct name *target) REQUIRES(n->lock)
 {
-	static const char insert[] = "INSERT INTO entry (key, ino, name) VALUES (?1, ?2, ?3)";
 	struct spot spot;
 	int r;
 
@@ -258,7 +260,7 @@ static int add_locked(struct names *n, uint64_t dir, struct name name, uint64_t 
 	if (!spot.free_key)
 		return -ENOSPC;
 	if (!target)
-		return change(n, insert, spot.free_key, (int64_t)ino, &name);
+		return change(n, insert_entry, spot.free_key, (int64_t)ino, &name);
 	r = catalog_begin(n->catalog);
 	if (r < 0)
 		return r;
@@ -266,7 +268,7 @@ static int add_locked(struct names *n, uint64_t dir, struct name name, uint64_t 
 		   0, target);
 	if (r < 0)
 		return r;
-	r = change(n, insert, spot.free_key, (int64_t)ino, &name);
+	r = change(n, insert_entry, spot.free_key, (int64_t)ino, &name);
 	if (r < 0)
 		return r;
 	return catalog_commit(n->catalog);
@@ -403,64 +405,65 @@ static int exchange(struct names *n, const struct spot *a, const struct spot *b)
 }
 
 /* The row moves with its inode, over the one that is at the new place. */
-static int move(struct names *n, int64_t key, int64_t new_key, struct name new_name, uint64_t gone)
-    REQUIRES(n->lock)
+static int move(struct names *n, const struct names_move *m, int64_t key, int64_t new_key) REQUIRES(n->lock)
 {
-	return change_and_forget(n, gone,
-				 "UPDATE OR REPLACE entry SET key = ?2, name = ?3 WHERE key = ?1",
-				 key, new_key, &new_name);
+	static const char update[] = "UPDATE OR REPLACE entry SET key = ?2, name = ?3 WHERE key = ?1";
+	uint64_t gone = m->last ? m->replaced : 0;
+	int r;
+
+	if (!m->left)
+		return change_and_forget(n, gone, update, key, new_key, &m->new_name);
+	r = catalog_begin(n->catalog);
+	if (r < 0)
+		return r;
+	r = change(n, "DELETE FROM symlink WHERE ino = ?1", (int64_t)gone, 0, NULL);
+	if (r < 0)
+		return r;
+	r = change(n, update, key, new_key, &m->new_name);
+	if (r < 0)
+		return r;
+	r = change(n, insert_entry, key, (int64_t)m->left, &m->name);
+	if (r < 0)
+		return r;
+	return catalog_commit(n->catalog);
 }
 
-struct rename {
-	uint64_t dir;
-	struct name name;
-	uint64_t ino;
-	uint64_t new_dir;
-	struct name new_name;
-	uint64_t replaced;
-	bool last;
-	enum names_rename how;
-};
-
-static int rename_locked(struct names *n, const struct rename *a) REQUIRES(n->lock)
+static int rename_locked(struct names *n, const struct names_move *m) REQUIRES(n->lock)
 {
 	struct spot from, to;
 	int r;
 
 	lock_assert_held(&n->lock);
-	r = find_spot(n, a->dir, a->name, &from);
+	r = find_spot(n, m->dir, m->name, &from);
 	if (r < 0)
 		return r;
-	if (!from.key || from.ino != a->ino)
+	if (!from.key || from.ino != m->ino)
 		return NAMES_ABSENT;
-	r = find_spot(n, a->new_dir, a->new_name, &to);
+	r = find_spot(n, m->new_dir, m->new_name, &to);
 	if (r < 0)
 		return r;
-	if (to.key && a->how == NAMES_RENAME_NOREPLACE)
+	if (to.key && m->how == NAMES_RENAME_NOREPLACE)
 		return NAMES_EXISTS;
-	if (to.ino != a->replaced || (a->how == NAMES_RENAME_EXCHANGE && !to.key))
+	if (to.ino != m->replaced || (m->how == NAMES_RENAME_EXCHANGE && !to.key))
 		return NAMES_ABSENT;
 	if (to.key == from.key)
 		return NAMES_OK;
-	if (a->how == NAMES_RENAME_EXCHANGE)
+	if (m->how == NAMES_RENAME_EXCHANGE)
 		return exchange(n, &from, &to);
-	if (to.key)
-		return move(n, from.key, to.key, a->new_name, a->last ? a->replaced : 0);
-	if (!to.free_key)
+	if (!to.key && !to.free_key)
 		return -ENOSPC;
-	return move(n, from.key, to.free_key, a->new_name, 0);
+	return move(n, m, from.key, to.key ? to.key : to.free_key);
 }
 
-int names_rename(struct names *n, uint64_t dir, struct name name, uint64_t ino, uint64_t new_dir,
-		 struct name new_name, uint64_t replaced, bool last, enum names_rename how)
+int names_rename(struct names *n, const struct names_move *m)
 {
-	struct rename a = {dir, name, ino, new_dir, new_name, replaced, last, how};
 	int r;
 
-	if (!name_is_valid(new_name))
+	if (!name_is_valid(m->new_name))
 		return -EINVAL;
+	ASSERT(!m->left || m->how != NAMES_RENAME_EXCHANGE);
 	lock_take(&n->lock);
-	r = rename_locked(n, &a);
+	r = rename_locked(n, m);
 	lock_drop(&n->lock);
 	return r;
 }

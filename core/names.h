@@ -52,14 +52,22 @@ int names_remove(struct names *n, uint64_t dir, struct name name, uint64_t ino,
 /* What becomes of the inode under the new name. */
 enum names_rename { NAMES_RENAME_REPLACE, NAMES_RENAME_NOREPLACE, NAMES_RENAME_EXCHANGE };
 
-/* `ino` is what is expected under the old name, `replaced` what is expected under the new one (0:
- * nothing; always with NOREPLACE, never with EXCHANGE).  If either differs: NAMES_ABSENT, nothing
- * changed, but NAMES_EXISTS when NOREPLACE finds the new name taken.  A replaced inode whose last
- * name that was (`last`) loses its symbolic-link text.  Both names in one place: nothing to do.
- * That two names of one inode are left alone (POSIX) is decided by the caller. */
-int names_rename(struct names *n, uint64_t dir, struct name name, uint64_t ino, uint64_t new_dir,
-		 struct name new_name, uint64_t replaced, bool last,
-		 enum names_rename how) must_check;
+struct names_move {
+	uint64_t dir;
+	struct name name;
+	uint64_t ino; /* what is expected there */
+	uint64_t new_dir;
+	struct name new_name;
+	uint64_t replaced; /* what is expected there; 0: nothing; always with NOREPLACE, never with EXCHANGE */
+	bool last;         /* that is its last name: its symbolic-link text goes with it */
+	enum names_rename how;
+	uint64_t left; /* a new inode, which gets the old name (a whiteout); 0: none; never with EXCHANGE */
+};
+
+/* If what is expected differs: NAMES_ABSENT, nothing changed, but NAMES_EXISTS when NOREPLACE finds the new
+ * name taken.  Both names in one place: nothing to do.  That two names of one inode are left alone (POSIX)
+ * is decided by the caller. */
+int names_rename(struct names *n, const struct names_move *m) must_check;
 
 int names_is_empty(struct names *n, uint64_t dir, bool *ret_empty) must_check;
 

@@ -76,9 +76,10 @@ int volume_create(struct volume *v, uint64_t dir, struct name name, const struct
 int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, struct volume_entry *ret) must_check;
 int volume_unlink(struct volume *v, uint64_t dir, struct name name) must_check;
 int volume_rmdir(struct volume *v, uint64_t dir, struct name name) must_check;
-/* flags: 0, RENAME_NOREPLACE, RENAME_EXCHANGE. */
+/* flags: 0, RENAME_NOREPLACE, RENAME_EXCHANGE; RENAME_WHITEOUT stands for `whiteout`, which is made under the old
+ * name by the same change (else NULL; never with EXCHANGE). */
 int volume_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir, struct name new_name,
-		  unsigned flags) must_check;
+		  unsigned flags, const struct volume_new *whiteout) must_check;
 int volume_readlink(struct volume *v, uint64_t ino, char *buf) must_check; /* buf[SYMLINK_BYTES_MAX + 1] */
 void volume_forget(struct volume *v, uint64_t ino, uint64_t lookups);
 /* One lookup more of an inode that the caller holds one of already or has just listed: for

@@ -220,23 +220,31 @@ static struct inode_attr new_attr(struct inode *dir, const struct volume_new *ne
 	return attr;
 }
 
+/* An inode for a name in `dir` that is still to come. */
+static int new_inode(struct volume *v, struct inode *dir, const struct volume_new *new, struct inode **ret)
+	REQUIRES(v->names_lock)
+{
+	struct inode_attr attr = new_attr(dir, new);
+	int r = itable_new(v->pool.itable, &attr, dir->record->domain, ret);
+
+	if (!r)
+		advice_inherit(*ret, dir);
+	return r;
+}
+
 static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 			 const struct volume_new *new, struct volume_entry *ret) REQUIRES(v->names_lock)
 {
 	struct inode *dir, *i;
-	struct inode_attr attr;
 	bool keep;
 	int r;
 
 	lock_assert_held(&v->names_lock);
 	r = get_dir(v, dir_ino, &dir);
+	if (!r)
+		r = new_inode(v, dir, new, &i);
 	if (r < 0)
 		return r;
-	attr = new_attr(dir, new);
-	r = itable_new(v->pool.itable, &attr, dir->record->domain, &i);
-	if (r < 0)
-		return r;
-	advice_inherit(i, dir);
 	i->record->lookups = 1; /* the caller's; once it has a name others may come */
 	r = to_errno(names_add(v->names, dir_ino, name, inode_ino(i), new->target));
 	if (r < 0) {
@@ -376,6 +384,8 @@ struct rename {
 	struct inode *i;   /* what is moved */
 	struct inode *old; /* what is there: replaced, or exchanged; NULL: nothing */
 	enum names_rename how;
+	const struct volume_new *whiteout; /* wanted under the old name */
+	struct inode *left;                /* that one, made */
 };
 
 /* A directory must not end up below itself. */
@@ -428,7 +438,7 @@ static void renamed(const struct rename *m)
 		dir_changed(m->new_dir, 0, moved_dir - old_dir);
 		moved(m->old, inode_ino(m->dir));
 	} else {
-		dir_changed(m->dir, -1, -moved_dir);
+		dir_changed(m->dir, m->left ? 0 : -1, -moved_dir);
 		dir_changed(m->new_dir, m->old ? 0 : 1, moved_dir - old_dir);
 		if (m->old)
 			linked(m->old, old_dir ? -2 : -1);
@@ -439,7 +449,6 @@ static void renamed(const struct rename *m)
 static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir,
 			 struct name new_name, struct rename *m) REQUIRES(v->names_lock)
 {
-	bool last;
 	int r;
 
 	lock_assert_held(&v->names_lock);
@@ -448,24 +457,32 @@ static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint6
 		m->old = NULL;
 		return r;
 	}
-	last = m->old && (is_dir(m->old) || inode_attr_get(m->old).nlink == 1);
-	r = to_errno(names_rename(v->names, dir, name, inode_ino(m->i), new_dir, new_name,
-				  m->old ? inode_ino(m->old) : 0, last, m->how));
+	if (m->whiteout)
+		r = new_inode(v, m->dir, m->whiteout, &m->left);
+	if (r < 0)
+		return r;
+	r = to_errno(names_rename(v->names, &(struct names_move){
+		.dir = dir, .name = name, .ino = inode_ino(m->i), .new_dir = new_dir, .new_name = new_name,
+		.replaced = m->old ? inode_ino(m->old) : 0,
+		.last = m->old && (is_dir(m->old) || inode_attr_get(m->old).nlink == 1),
+		.how = m->how, .left = m->left ? inode_ino(m->left) : 0 }));
 	if (!r)
 		renamed(m);
+	else if (m->left)
+		itable_free(v->pool.itable, m->left);
 	return r;
 }
 
 int volume_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir,
-		  struct name new_name, unsigned flags)
+		  struct name new_name, unsigned flags, const struct volume_new *whiteout)
 {
-	struct rename m = { .how = flags & RENAME_EXCHANGE  ? NAMES_RENAME_EXCHANGE :
+	struct rename m = { .whiteout = whiteout, .how = flags & RENAME_EXCHANGE  ? NAMES_RENAME_EXCHANGE :
 				   flags & RENAME_NOREPLACE ? NAMES_RENAME_NOREPLACE :
 							      NAMES_RENAME_REPLACE };
 	int r;
 
 	if (flags & ~(unsigned)(RENAME_EXCHANGE | RENAME_NOREPLACE) ||
-	    flags == (RENAME_EXCHANGE | RENAME_NOREPLACE))
+	    flags == (RENAME_EXCHANGE | RENAME_NOREPLACE) || (whiteout && (flags & RENAME_EXCHANGE)))
 		return -EINVAL;
 	begin(v);
 	r = rename_locked(v, dir, name, new_dir, new_name, &m);

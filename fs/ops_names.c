@@ -2,6 +2,7 @@
 /* fs/ops_names.c - names: look up, make, remove, rename. In .ksmfs/ nothing is ever made or removed. */
 #include "fs/ops.h"
 
+#include <linux/fs.h>
 #include <string.h>
 
 #include "fs/control.h"
@@ -189,6 +190,8 @@ void ops_rmdir(fuse_req_t req, fuse_ino_t dir, const char *name)
 void ops_rename(fuse_req_t req, fuse_ino_t dir, const char *name, fuse_ino_t new_dir,
 		const char *new_name, unsigned flags)
 {
+	const struct fuse_ctx *caller = fuse_req_ctx(req);
+	const struct volume_new whiteout = {.mode = S_IFCHR, .uid = caller->uid, .gid = caller->gid, .open_flags = -1};
 	struct fs *fs = fs_of(req);
 	int r;
 
@@ -196,7 +199,8 @@ void ops_rename(fuse_req_t req, fuse_ino_t dir, const char *name, fuse_ino_t new
 	if (r == 0)
 		r = check_name(fs, new_dir, new_name);
 	if (r == 0)
-		r = volume_rename(fs->volume, dir, name_of(name), new_dir, name_of(new_name), flags);
+		r = volume_rename(fs->volume, dir, name_of(name), new_dir, name_of(new_name),
+				  flags & ~(unsigned)RENAME_WHITEOUT, flags & RENAME_WHITEOUT ? &whiteout : NULL);
 	reply_result(req, r);
 }
 

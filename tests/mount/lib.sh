@@ -157,6 +157,7 @@ finish() {
 	if command -v at_end >/dev/null; then # what a test has made elsewhere
 		at_end || status=1
 	fi
+	is_mounted "$T/tmpfs" && umount "$T/tmpfs"
 	rm -rf --one-file-system "$T"
 	exit $status
 }
@@ -166,6 +167,24 @@ trap 'exit 130' INT TERM
 # Remember the last background job, so that it ends with the test.
 ends_with_test() {
 	echo $! >>"$T/background"
+}
+
+# Run the Python program on stdin in an empty tmpfs and in an empty directory of the ksmfs at $M: what it prints must be
+# the same, line for line. Arguments go to the program.
+as_tmpfs() {
+	cat >"$T/twin.py"
+	mkdir -p "$T/tmpfs" "$M/twin"
+	mount -t tmpfs -o size=64m "test-$$" "$T/tmpfs"
+	chmod 755 "$T/tmpfs"
+	tmpfs_said=0 ksmfs_said=0
+	(cd "$T/tmpfs" && exec python3 "$T/twin.py" "$@") >"$T/on_tmpfs" || tmpfs_said=$?
+	umount "$T/tmpfs"
+	(cd "$M/twin" && exec python3 "$T/twin.py" "$@") >"$T/on_ksmfs" || ksmfs_said=$?
+	[ $tmpfs_said = 0 ] || die "the program fails on tmpfs"
+	[ -s "$T/on_tmpfs" ] || die "the program says nothing"
+	diff -U 2 "$T/on_tmpfs" "$T/on_ksmfs" >"$T/diff" || die "tmpfs (-) and ksmfs (+) differ: $(cat "$T/diff")"
+	[ $ksmfs_said = 0 ] || die "the program fails on ksmfs"
+	rm -rf "$M/twin"
 }
 
 # The value of one file in .ksmfs/ of the mount at $2.

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MODEL_DIRS = 3, MODEL_NAMES = 60, MODEL_INODES = 40, SECRET = 42 };
+enum { MODEL_DIRS = 3, MODEL_NAMES = 60, MODEL_INODES = 40, SECRET = 42, LEFT_BEHIND = 1000 };
 
 static inline struct name text(const char *s)
 {
@@ -151,7 +151,7 @@ static inline void assert_offsets_stable(struct names *n, struct model *m)
 
 /* One operation on both; the model only follows when names.db says it did it. */
 struct step {
-	int what; /* 0 add, 1 remove, 2..4 rename as enum names_rename */
+	int what; /* 0 add, 1 remove, 2..4 rename as enum names_rename, 5 and 6 leaving `ino` behind */
 	unsigned dir, name, new_dir, new_name;
 	uint64_t ino;
 };
@@ -193,13 +193,15 @@ static inline int apply_rename(struct names *n, struct model *m, const struct st
 {
 	char buf[NAME_BYTES_MAX], new_buf[NAME_BYTES_MAX];
 	uint64_t *from = &m->ino[s->dir][s->name], *to = &m->ino[s->new_dir][s->new_name];
-	enum names_rename how = (enum names_rename)(s->what - 2);
+	uint64_t left = s->what >= 5 ? LEFT_BEHIND + s->ino : 0;
+	enum names_rename how = (enum names_rename)(left ? s->what - 5 : s->what - 2);
 	uint64_t expected = how == NAMES_RENAME_NOREPLACE ? 0 : *to;
 	int r, want = NAMES_OK;
 
-	r = names_rename(n, dir_ino(s->dir), odd_name(s->name, buf), *from ? *from : s->ino,
-			 dir_ino(s->new_dir), odd_name(s->new_name, new_buf), expected,
-			 links_of(m, *to) == 1 && how == NAMES_RENAME_REPLACE, how);
+	r = names_rename(n, &(struct names_move){
+				dir_ino(s->dir), odd_name(s->name, buf), *from ? *from : s->ino,
+				dir_ino(s->new_dir), odd_name(s->new_name, new_buf), expected,
+				links_of(m, *to) == 1 && how == NAMES_RENAME_REPLACE, how, left});
 	if (r < 0)
 		return r;
 	if (!*from || (how == NAMES_RENAME_EXCHANGE && !*to))
@@ -219,7 +221,8 @@ static inline int apply_rename(struct names *n, struct model *m, const struct st
 	if (!*to)
 		m->offset[s->new_dir][s->new_name] = 0;
 	*to = *from;
-	*from = 0;
+	*from = left;
+	m->offset[s->dir][s->name] *= left != 0; /* it stays where it was */
 	return 0;
 }
 
@@ -232,10 +235,10 @@ static inline int apply(struct names *n, struct model *m, const struct step *s)
 
 static inline struct step random_step(unsigned *seed)
 {
-	static const int what[] = {0, 0, 0, 1, 2, 3, 4};
+	static const int what[] = {0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6};
 
 	return (struct step){
-	    .what = what[(unsigned)rand_r(seed) % 7],
+	    .what = what[(unsigned)rand_r(seed) % ARRAY_SIZE(what)],
 	    .dir = (unsigned)rand_r(seed) % MODEL_DIRS,
 	    .name = (unsigned)rand_r(seed) % MODEL_NAMES,
 	    .new_dir = (unsigned)rand_r(seed) % MODEL_DIRS,

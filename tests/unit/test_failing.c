@@ -195,22 +195,29 @@ static int rmdir_(struct world *w)
 
 static int rename_(struct world *w)
 {
-	return volume_rename(w->f->v, ROOT_INO, name_of("a"), w->dir, name_of("new"), 0);
+	return volume_rename(w->f->v, ROOT_INO, name_of("a"), w->dir, name_of("new"), 0, NULL);
 }
 
 static int rename_over(struct world *w)
 {
-	return volume_rename(w->f->v, ROOT_INO, name_of("a"), ROOT_INO, name_of("b"), 0);
+	return volume_rename(w->f->v, ROOT_INO, name_of("a"), ROOT_INO, name_of("b"), 0, NULL);
 }
 
 static int rename_dir_over(struct world *w)
 {
-	return volume_rename(w->f->v, w->dir, name_of("full"), w->dir, name_of("empty"), 0);
+	return volume_rename(w->f->v, w->dir, name_of("full"), w->dir, name_of("empty"), 0, NULL);
 }
 
 static int exchange(struct world *w)
 {
-	return volume_rename(w->f->v, ROOT_INO, name_of("a"), w->dir, name_of("full"), RENAME_EXCHANGE);
+	return volume_rename(w->f->v, ROOT_INO, name_of("a"), w->dir, name_of("full"), RENAME_EXCHANGE, NULL);
+}
+
+static int rename_whiteout(struct world *w)
+{
+	const struct volume_new new = { .mode = S_IFCHR, .open_flags = -1 };
+
+	return volume_rename(w->f->v, w->full, name_of("symlink"), ROOT_INO, name_of("b"), 0, &new);
 }
 
 static int write_result(ssize_t n, size_t len)
@@ -442,6 +449,7 @@ static const struct operation {
 	{ "rename over a file", rename_over },
 	{ "rename over a directory", rename_dir_over },
 	{ "exchange", exchange },
+	{ "rename leaving a whiteout", rename_whiteout },
 	{ "write a new page", write_new },
 	{ "write far out", write_far },
 	{ "write over a page", write_over },

@@ -302,7 +302,7 @@ static void rename_(struct model *m, unsigned from, unsigned to)
 {
 	static const unsigned flags[] = { 0, RENAME_NOREPLACE, RENAME_EXCHANGE };
 	unsigned how = flags[draw(m, ARRAY_SIZE(flags))];
-	int r = volume_rename(m->f->v, ROOT_INO, name_at(from), ROOT_INO, name_at(to), how);
+	int r = volume_rename(m->f->v, ROOT_INO, name_at(from), ROOT_INO, name_at(to), how, NULL);
 	int moved = m->named[from], there = m->named[to];
 
 	if (moved < 0 || (there < 0 && how == RENAME_EXCHANGE)) {

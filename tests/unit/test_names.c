@@ -235,11 +235,15 @@ static void rename__expecting_another_inode_changes_nothing(void **state)
 	assert_int_equal(names_add(n, 1, b, 3, NULL), NAMES_OK);
 	for (int how = NAMES_RENAME_REPLACE; how <= NAMES_RENAME_EXCHANGE; how++) {
 		enum names_rename h = (enum names_rename)how;
+		struct names_move m = {1, a, 9, 1, b, 3, true, h, 0};
 
-		assert_int_equal(names_rename(n, 1, a, 9, 1, b, 3, true, h), NAMES_ABSENT);
-		assert_int_equal(names_rename(n, 1, a, 2, 1, b, 9, true, h),
+		assert_int_equal(names_rename(n, &m), NAMES_ABSENT);
+		m.ino = 2;
+		m.replaced = 9;
+		assert_int_equal(names_rename(n, &m),
 				 h == NAMES_RENAME_NOREPLACE ? NAMES_EXISTS : NAMES_ABSENT);
-		assert_int_equal(names_rename(n, 1, a, 2, 1, text("c"), 9, true, h), NAMES_ABSENT);
+		m.new_name = text("c");
+		assert_int_equal(names_rename(n, &m), NAMES_ABSENT);
 	}
 	assert_int_equal(names_lookup(n, 1, a, &ino), NAMES_OK);
 	assert_int_equal(ino, 2);
@@ -252,13 +256,33 @@ static void rename__to_where_it_is_changes_nothing(void **state)
 {
 	struct names *n = open_names(state);
 	struct name a = text("a"), target = text("to");
+	struct names_move m = {1, a, 2, 1, a, 2, true, NAMES_RENAME_REPLACE, 9};
 	char buf[SYMLINK_BYTES_MAX + 1];
 	uint64_t ino;
 
 	assert_int_equal(names_add(n, 1, a, 2, &target), NAMES_OK);
-	assert_int_equal(names_rename(n, 1, a, 2, 1, a, 2, true, NAMES_RENAME_REPLACE), NAMES_OK);
+	assert_int_equal(names_rename(n, &m), NAMES_OK);
 	assert_int_equal(names_lookup(n, 1, a, &ino), NAMES_OK);
 	assert_int_equal(names_readlink(n, 2, buf), NAMES_OK);
+	names_close(n);
+}
+
+static void rename__that_leaves_something_behind_has_both_names(void **state)
+{
+	struct names *n = open_names(state);
+	struct name a = text("a"), b = text("b"), target = text("to");
+	struct names_move m = {1, a, 2, 1, b, 3, true, NAMES_RENAME_REPLACE, 4};
+	char buf[SYMLINK_BYTES_MAX + 1];
+	uint64_t ino;
+
+	assert_int_equal(names_add(n, 1, a, 2, NULL), NAMES_OK);
+	assert_int_equal(names_add(n, 1, b, 3, &target), NAMES_OK);
+	assert_int_equal(names_rename(n, &m), NAMES_OK);
+	assert_int_equal(names_lookup(n, 1, a, &ino), NAMES_OK);
+	assert_int_equal(ino, 4);
+	assert_int_equal(names_lookup(n, 1, b, &ino), NAMES_OK);
+	assert_int_equal(ino, 2);
+	assert_int_equal(names_readlink(n, 3, buf), NAMES_ABSENT);
 	names_close(n);
 }
 
@@ -408,6 +432,7 @@ int main(void)
 	    TEST(readlink__gives_the_longest_text_back),
 	    TEST(rename__expecting_another_inode_changes_nothing),
 	    TEST(rename__to_where_it_is_changes_nothing),
+	    TEST(rename__that_leaves_something_behind_has_both_names),
 	    TEST(list__goes_on_anywhere_while_others_come_and_go),
 	    TEST(walk__may_call_names_and_stops_when_told),
 #ifdef NAME_PLACES

@@ -243,7 +243,7 @@ static void reopen__directories_are_where_the_names_say(void **state)
 	uint64_t dir = make(f, a, "dir", S_IFDIR | 0755), parent;
 	struct stat st;
 
-	assert_int_equal(volume_rename(f->v, a, name_of("dir"), b, name_of("dir"), 0), 0);
+	assert_int_equal(volume_rename(f->v, a, name_of("dir"), b, name_of("dir"), 0, NULL), 0);
 	/* as if it had ended between the names and what follows from them */
 	inode_attr_begin(volume_inode(f->v, dir))->parent = a;
 	inode_attr_end(volume_inode(f->v, dir));

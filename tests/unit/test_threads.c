@@ -113,7 +113,7 @@ static void link_and_unlink(struct worker *w, uint64_t ino)
 	expect(w, !r || r == -ENOENT);
 	if (!r)
 		volume_forget(w->f->v, e.ino, 1);
-	r = volume_rename(w->f->v, ROOT_INO, name_of(name), ROOT_INO, name_of("z"), 0);
+	r = volume_rename(w->f->v, ROOT_INO, name_of(name), ROOT_INO, name_of("z"), 0, NULL);
 	expect(w, !r || r == -ENOENT);
 	r = volume_unlink(w->f->v, ROOT_INO, name_of("z"));
 	expect(w, !r || r == -ENOENT);

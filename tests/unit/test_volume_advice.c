@@ -185,7 +185,7 @@ static void advise__where_a_file_goes_later_means_nothing(void **state)
 
 	advise(f, dir, VOLUME_UNMERGEABLE);
 	assert_int_equal(volume_link(f->v, ino, dir, name_of("link"), &e), 0);
-	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("file"), dir, name_of("moved"), 0), 0);
+	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("file"), dir, name_of("moved"), 0, NULL), 0);
 	assert_int_equal(advice_of(f, ino), VOLUME_MERGEABLE);
 	volume_forget(f->v, ino, 1);
 }

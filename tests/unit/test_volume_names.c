@@ -35,7 +35,7 @@ static int lookup(struct fixture *f, uint64_t dir, const char *name, uint64_t *r
 static int rename_(struct fixture *f, uint64_t dir, const char *name, uint64_t new_dir,
 		   const char *new_name, unsigned flags)
 {
-	return volume_rename(f->v, dir, name_of(name), new_dir, name_of(new_name), flags);
+	return volume_rename(f->v, dir, name_of(name), new_dir, name_of(new_name), flags, NULL);
 }
 
 static void create__is_there_with_its_owner_and_counts_a_lookup(void **state)
@@ -251,6 +251,57 @@ static void rename__two_names_of_one_file_stay(void **state)
 	assert_int_equal(links(f, file), 2);
 }
 
+static void rename__leaves_a_whiteout_in_a_setgid_directory_of_its_group(void **state)
+{
+	const struct volume_new white = { .mode = S_IFCHR, .uid = 7, .gid = 8, .open_flags = -1 };
+	struct fixture *f = *state;
+	uint64_t dir = make(f, ROOT_INO, "dir", S_IFDIR | S_ISGID | 0755), old = make_file(f, "old"), ino = 0;
+	uint64_t sub = mkdir_(f, dir, "sub");
+	struct stat st;
+
+	assert_int_equal(volume_rename(f->v, dir, name_of("sub"), ROOT_INO, name_of("new"), RENAME_NOREPLACE,
+				       &white), 0);
+	assert_int_equal(lookup(f, ROOT_INO, "new", &ino), 0);
+	assert_int_equal(ino, sub);
+	assert_int_equal(lookup(f, dir, "sub", &ino), 0);
+	assert_int_equal(volume_getattr(f->v, ino, &st), 0);
+	assert_int_equal(st.st_mode, S_IFCHR);
+	assert_int_equal(st.st_rdev, 0);
+	assert_int_equal(st.st_uid, 7);
+	assert_int_equal(st.st_gid, 0);
+	assert_int_equal(links(f, dir), 2);
+	assert_int_equal(volume_getattr(f->v, dir, &st), 0);
+	assert_int_equal(st.st_size, volume_dir_size(1));
+	/* Over another one; not twice the same, not for an exchange, and not over what may not be replaced. */
+	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("old"), dir, name_of("sub"), 0, &white), 0);
+	assert_int_equal(volume_rename(f->v, dir, name_of("sub"), dir, name_of("sub"), 0, &white), 0);
+	assert_int_equal(volume_rename(f->v, dir, name_of("sub"), ROOT_INO, name_of("new"), RENAME_EXCHANGE, &white),
+			 -EINVAL);
+	assert_int_equal(volume_rename(f->v, dir, name_of("sub"), ROOT_INO, name_of("new"), 0, &white), -EISDIR);
+	assert_int_equal(lookup(f, dir, "sub", &ino), 0);
+	assert_int_equal(ino, old);
+	assert_figure(f, store_inodes, 5); /* root, dir, sub, old, whiteout */
+	fixture_reopen(f);
+	assert_int_equal(lookup(f, ROOT_INO, "old", &ino), 0);
+	assert_int_equal(volume_type(f->v, ino), S_IFCHR);
+}
+
+static void rename__without_an_inode_for_the_whiteout_is_enospc(void **state)
+{
+	const struct volume_new white = { .mode = S_IFCHR, .open_flags = -1 };
+	struct fixture *f = *state;
+	char name[16];
+	uint64_t ino;
+
+	for (unsigned n = 1; n < f->config.nr_inodes; n++) {
+		(void)snprintf(name, sizeof(name), "%u", n);
+		(void)make_file(f, name);
+	}
+	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("7"), ROOT_INO, name_of("new"), 0, &white), -ENOSPC);
+	assert_int_equal(lookup(f, ROOT_INO, "new", &ino), -ENOENT);
+	assert_int_equal(lookup(f, ROOT_INO, "7", &ino), 0);
+}
+
 static void list__goes_on_where_it_was_while_names_come_and_go(void **state)
 {
 	struct fixture *f = *state;
@@ -312,6 +363,8 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(rename__what_is_replaced_goes_when_nobody_knows_it),
 	FIXTURE_TEST(rename__exchange_swaps_parents),
 	FIXTURE_TEST(rename__two_names_of_one_file_stay),
+	FIXTURE_TEST(rename__leaves_a_whiteout_in_a_setgid_directory_of_its_group),
+	FIXTURE_TEST(rename__without_an_inode_for_the_whiteout_is_enospc),
 	FIXTURE_TEST(list__goes_on_where_it_was_while_names_come_and_go),
 	FIXTURE_TEST(remember__only_what_is_there),
 };
