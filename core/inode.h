@@ -43,6 +43,7 @@ enum inode_flag {
 	INODE_LENT = 1 << 1,         /* holes were reserved by reads: given back at the last release */
 	INODE_UNMERGEABLE = 1 << 2,  /* advice.h, as are those below and `ranges` */
 	INODE_KEEP = 1 << 3,
+	INODE_LINKABLE = 1 << 9,     /* made without a name, and may get one (O_TMPFILE) */
 };
 
 struct inode_record {

@@ -69,10 +69,12 @@ struct volume_new {
 	int open_flags;            /* O_* when the new file is opened by the same call, else -1 */
 };
 
-/* lookup, create and link count one lookup each, which volume_forget() takes back. */
+/* lookup, create, tmpfile and link count one lookup each, which volume_forget() takes back. */
 int volume_lookup(struct volume *v, uint64_t dir, struct name name, struct volume_entry *ret) must_check;
 int volume_create(struct volume *v, uint64_t dir, struct name name, const struct volume_new *new,
 		  struct volume_entry *ret) must_check;
+/* A file without a name, which is opened. With O_EXCL it never gets one, else volume_link() may give it one. */
+int volume_tmpfile(struct volume *v, uint64_t dir, const struct volume_new *new, struct volume_entry *ret) must_check;
 int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, struct volume_entry *ret) must_check;
 int volume_unlink(struct volume *v, uint64_t dir, struct name name) must_check;
 int volume_rmdir(struct volume *v, uint64_t dir, struct name name) must_check;
@@ -111,6 +113,12 @@ enum volume_set {
 };
 
 int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret) must_check;
+
+/* What struct stat has no room for. */
+struct volume_more {
+	struct timespec btime;
+};
+int volume_more(struct volume *v, uint64_t ino, struct volume_more *ret) must_check;
 int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret) must_check;
 int volume_statfs(struct volume *v, struct statvfs *ret) must_check;
 

@@ -42,6 +42,18 @@ int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret)
 	return 0;
 }
 
+int volume_more(struct volume *v, uint64_t ino, struct volume_more *ret)
+{
+	struct inode *i = volume_inode(v, ino);
+	struct inode_attr attr;
+
+	if (!i)
+		return -ESTALE;
+	attr = inode_attr_get(i);
+	ret->btime = (struct timespec){ attr.btime.sec, (long)attr.btime.nsec };
+	return 0;
+}
+
 /* --- size ------------------------------------------------------------------------------------- */
 
 static void set_size(struct inode *i, uint64_t size)

@@ -5,6 +5,7 @@
  * implies: link counts, sizes of directories, times.  Whoever dies before the commit leaves a record
  * without a name, which is free; after it, link counts are counted again from the names (recover.c).
  */
+#include <fcntl.h>
 #include <linux/fs.h>
 #include <string.h>
 
@@ -271,6 +272,38 @@ int volume_create(struct volume *v, uint64_t dir, struct name name, const struct
 	return r;
 }
 
+static int tmpfile_locked(struct volume *v, uint64_t dir_ino, const struct volume_new *new, struct volume_entry *ret)
+	REQUIRES(v->names_lock)
+{
+	struct inode *dir = volume_inode(v, dir_ino), *i; /* a removed one will do: no name is entered */
+	bool keep;
+	int r;
+
+	lock_assert_held(&v->names_lock);
+	if (!dir)
+		return -ESTALE;
+	r = is_dir(dir) ? new_inode(v, dir, new, &i) : -ENOTDIR;
+	if (r < 0)
+		return r;
+	i->record->lookups = 1; /* the caller's: from here on it can do without a link */
+	linked(i, -1);
+	if (!(new->open_flags & O_EXCL))
+		atomic_fetch_or(&i->record->flags, (uint32_t)INODE_LINKABLE);
+	r = volume_file_open(v, inode_ino(i), new->open_flags, &keep);
+	fill(i, ret);
+	return r;
+}
+
+int volume_tmpfile(struct volume *v, uint64_t dir, const struct volume_new *new, struct volume_entry *ret)
+{
+	int r;
+
+	begin(v);
+	r = tmpfile_locked(v, dir, new, ret);
+	end(v);
+	return r;
+}
+
 static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct name name,
 		       struct volume_entry *ret) REQUIRES(v->names_lock)
 {
@@ -284,7 +317,7 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 	attr = inode_attr_get(i);
 	if (S_ISDIR(attr.mode))
 		return -EPERM;
-	if (!attr.nlink)
+	if (!attr.nlink && !(i->record->flags & INODE_LINKABLE))
 		return -ENOENT;
 	if (attr.nlink == UINT32_MAX)
 		return -EMLINK;
@@ -294,6 +327,7 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 	if (r < 0)
 		return r;
 	linked(i, 1);
+	atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LINKABLE);
 	dir_changed(dir, 1, 0);
 	if (!inode_remember(i, ino))
 		return -ESTALE;

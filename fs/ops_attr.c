@@ -5,11 +5,14 @@
 #include <linux/fuse.h>
 
 #include "fs/control.h"
+#include "fs/newer.h"
 #include "fs/reply.h"
 
 void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	struct fs *fs = fs_of(req);
+	bool statx = newer_asked() == NEWER_STATX;
+	struct volume_more more;
 	struct stat attr;
 	int r;
 
@@ -17,8 +20,12 @@ void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 		r = control_getattr(fs->control, ino, &attr);
 	else
 		r = volume_getattr(fs->volume, ino, &attr);
+	if (r == 0 && statx && !control_owns(ino))
+		r = volume_more(fs->volume, ino, &more);
 	if (r < 0)
 		reply_result(req, r);
+	else if (statx)
+		reply_statx(req, &attr, control_owns(ino) ? NULL : &more.btime);
 	else
 		reply_attr(req, &attr);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fs/control.h"
+#include "fs/newer.h"
 #include "fs/reply.h"
 
 static struct name name_of(const char *text)
@@ -82,7 +83,7 @@ void ops_forget_multi(fuse_req_t req, size_t count, struct fuse_forget_data *for
 	reply_nothing(req);
 }
 
-/* A new inode of the caller's. */
+/* A new inode of the caller's; name NULL: without one. */
 static int make(fuse_req_t req, fuse_ino_t dir, const char *name, struct volume_new *new,
 		struct volume_entry *ret)
 {
@@ -90,11 +91,16 @@ static int make(fuse_req_t req, fuse_ino_t dir, const char *name, struct volume_
 	struct fs *fs = fs_of(req);
 	int r;
 
-	r = check_name(fs, dir, name);
+	if (name)
+		r = check_name(fs, dir, name);
+	else
+		r = control_owns(dir) ? -EPERM : 0;
 	if (r < 0)
 		return r;
 	new->uid = caller->uid;
 	new->gid = caller->gid;
+	if (!name)
+		return volume_tmpfile(fs->volume, dir, new, ret);
 	return volume_create(fs->volume, dir, name_of(name), new, ret);
 }
 
@@ -144,7 +150,7 @@ void ops_create(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode, s
 	struct volume_entry e;
 	int r;
 
-	r = make(req, dir, name, &new, &e);
+	r = make(req, dir, newer_asked() == NEWER_TMPFILE ? NULL : name, &new, &e);
 	if (r < 0) {
 		reply_result(req, r);
 	} else if (!reply_create(req, &e, ops_open_flags(true))) {

@@ -11,6 +11,9 @@
 
 #include <linux/fuse.h>
 #include <string.h>
+#include <sys/sysmacros.h>
+
+#include "fs/newer.h"
 
 static const double remember_s = 24 * 60 * 60;
 
@@ -58,6 +61,40 @@ void reply_absent(fuse_req_t req)
 void reply_attr(fuse_req_t req, const struct stat *attr)
 {
 	fuse_reply_attr(req, attr, attr_seconds(attr));
+}
+
+static struct statx_timestamp pack_time(const struct timespec *t)
+{
+	return (struct statx_timestamp){.tv_sec = t->tv_sec, .tv_nsec = (uint32_t)t->tv_nsec};
+}
+
+void reply_statx(fuse_req_t req, const struct stat *attr, const struct timespec *btime)
+{
+	struct newer_statx_out out = {
+		.attr_valid = (uint64_t)attr_seconds(attr),
+		.stat = {
+			.stx_mask = STATX_BASIC_STATS,
+			.stx_blksize = (uint32_t)attr->st_blksize,
+			.stx_nlink = (uint32_t)attr->st_nlink,
+			.stx_uid = attr->st_uid,
+			.stx_gid = attr->st_gid,
+			.stx_mode = (uint16_t)attr->st_mode,
+			.stx_ino = attr->st_ino,
+			.stx_size = (uint64_t)attr->st_size,
+			.stx_blocks = (uint64_t)attr->st_blocks,
+			.stx_atime = pack_time(&attr->st_atim),
+			.stx_ctime = pack_time(&attr->st_ctim),
+			.stx_mtime = pack_time(&attr->st_mtim),
+			.stx_rdev_major = major(attr->st_rdev),
+			.stx_rdev_minor = minor(attr->st_rdev),
+		},
+	};
+
+	if (btime) {
+		out.stat.stx_mask |= STATX_BTIME;
+		out.stat.stx_btime = pack_time(btime);
+	}
+	fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }
 
 void reply_target(fuse_req_t req, const char *target)

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "fs/newer.h"
 
 enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
 
@@ -211,7 +212,7 @@ const struct fuse_in_header *transport_request(void)
 static void process(size_t bytes)
 {
 	struct session_slot *slot = own_slot;
-	const struct fuse_in_header *head = (const void *)slot->request;
+	struct fuse_in_header *head = (void *)slot->request;
 	struct fuse_buf buf = {.size = bytes, .mem = slot->request};
 
 	if (bytes < sizeof(*head)) {
@@ -219,6 +220,7 @@ static void process(size_t bytes)
 		return;
 	}
 	atomic_store_explicit(&slot->unique, head->unique, memory_order_release);
+	newer_disguise(head);
 	fuse_session_process_buf(transport.fuse, &buf);
 	if (own_slot == slot) /* else the request was left, and may be answered already */
 		atomic_store_explicit(&slot->unique, 0, memory_order_release);

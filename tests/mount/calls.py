@@ -4,6 +4,7 @@ say the same on a tmpfs and on a ksmfs (as_tmpfs in lib.sh)."""
 import ctypes
 import errno
 import os
+import struct
 
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -20,6 +21,23 @@ def checked(r):
 
 def renameat2(old, new, flags):
     checked(libc.renameat2(AT_FDCWD, os.fsencode(old), AT_FDCWD, os.fsencode(new), flags))
+
+
+def linkat(fd, path, new, flags):
+    checked(libc.linkat(fd, os.fsencode(path), AT_FDCWD, os.fsencode(new), flags))
+
+
+def statx(path, mask=0xFFF, flags=0x100):
+    """(stx_mask, stx_attributes, stx_attributes_mask, birth time in ns), by a path or a descriptor."""
+    buf = ctypes.create_string_buffer(256)
+    if isinstance(path, int):
+        checked(libc.statx(path, b"", AT_EMPTY_PATH | flags, mask, buf))
+    else:
+        checked(libc.statx(AT_FDCWD, os.fsencode(path), flags, mask, buf))
+    got, _, attributes = struct.unpack_from("=IIQ", buf, 0)
+    (known,) = struct.unpack_from("=Q", buf, 56)
+    sec, nsec = struct.unpack_from("=qI", buf, 80)
+    return got, attributes, known, sec * 10**9 + nsec
 
 
 def tell(what, call, *args, **kw):

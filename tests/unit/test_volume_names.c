@@ -302,6 +302,69 @@ static void rename__without_an_inode_for_the_whiteout_is_enospc(void **state)
 	assert_int_equal(lookup(f, ROOT_INO, "7", &ino), 0);
 }
 
+static void tmpfile__may_get_one_name_in_its_life(void **state)
+{
+	const struct volume_new new = { .mode = S_IFREG | 0640, .uid = 7, .open_flags = O_RDWR };
+	struct fixture *f = *state;
+	uint64_t dir = mkdir_(f, ROOT_INO, "dir");
+	struct volume_entry e, link;
+
+	assert_int_equal(volume_tmpfile(f->v, dir, &new, &e), 0);
+	assert_int_equal(e.attr.st_nlink, 0);
+	assert_int_equal(e.attr.st_uid, 7);
+	assert_figure(f, store_inodes, 3);
+	put_page(f, e.ino, 0, 1);
+	fixture_check(f);
+	assert_int_equal(volume_link(f->v, e.ino, dir, name_of("now"), &link), 0);
+	assert_int_equal(link.ino, e.ino);
+	assert_int_equal(link.attr.st_nlink, 1);
+	assert_int_equal(volume_unlink(f->v, dir, name_of("now")), 0);
+	assert_int_equal(volume_link(f->v, e.ino, dir, name_of("again"), &link), -ENOENT);
+	volume_forget(f->v, e.ino, 2);
+	assert_non_null(volume_inode(f->v, e.ino)); /* still open */
+	assert_page(f, e.ino, 0, 1);
+	volume_file_release(f->v, e.ino, O_RDWR);
+	assert_null(volume_inode(f->v, e.ino));
+	assert_figure(f, store_inodes, 2);
+	assert_figure(f, store_frames, 0);
+}
+
+static void tmpfile__o_excl_and_what_was_unlinked_never_get_a_name(void **state)
+{
+	const struct volume_new new = { .mode = S_IFREG | 0600, .open_flags = O_WRONLY | O_EXCL };
+	struct fixture *f = *state;
+	uint64_t file = make_file(f, "file");
+	struct volume_entry e, link;
+
+	assert_int_equal(volume_tmpfile(f->v, ROOT_INO, &new, &e), 0);
+	assert_int_equal(volume_link(f->v, e.ino, ROOT_INO, name_of("x"), &link), -ENOENT);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
+	assert_int_equal(volume_link(f->v, file, ROOT_INO, name_of("x"), &link), -ENOENT);
+	assert_int_equal(volume_tmpfile(f->v, file, &new, &link), -ENOTDIR);
+	assert_int_equal(volume_tmpfile(f->v, 999, &new, &link), -ESTALE);
+	volume_file_release(f->v, e.ino, O_WRONLY);
+	volume_forget(f->v, e.ino, 1);
+	assert_null(volume_inode(f->v, e.ino));
+}
+
+static void tmpfile__of_a_volume_that_is_gone_on_with_lives_until_it_is_released(void **state)
+{
+	const struct volume_new new = { .mode = S_IFREG | 0600, .open_flags = O_RDWR };
+	struct fixture *f = *state;
+	struct volume_entry e, link;
+
+	assert_int_equal(volume_tmpfile(f->v, ROOT_INO, &new, &e), 0);
+	put_page(f, e.ino, 0, 1);
+	fixture_reopen(f);
+	fixture_check(f);
+	assert_page(f, e.ino, 0, 1);
+	assert_int_equal(volume_link(f->v, e.ino, ROOT_INO, name_of("x"), &link), 0);
+	volume_file_release(f->v, e.ino, O_RDWR);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("x")), 0);
+	volume_forget(f->v, e.ino, 2);
+	assert_figure(f, store_inodes, 1);
+}
+
 static void list__goes_on_where_it_was_while_names_come_and_go(void **state)
 {
 	struct fixture *f = *state;
@@ -365,6 +428,9 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(rename__two_names_of_one_file_stay),
 	FIXTURE_TEST(rename__leaves_a_whiteout_in_a_setgid_directory_of_its_group),
 	FIXTURE_TEST(rename__without_an_inode_for_the_whiteout_is_enospc),
+	FIXTURE_TEST(tmpfile__may_get_one_name_in_its_life),
+	FIXTURE_TEST(tmpfile__o_excl_and_what_was_unlinked_never_get_a_name),
+	FIXTURE_TEST(tmpfile__of_a_volume_that_is_gone_on_with_lives_until_it_is_released),
 	FIXTURE_TEST(list__goes_on_where_it_was_while_names_come_and_go),
 	FIXTURE_TEST(remember__only_what_is_there),
 };
