@@ -43,6 +43,10 @@ enum inode_flag {
 	INODE_LENT = 1 << 1,         /* holes were reserved by reads: given back at the last release */
 	INODE_UNMERGEABLE = 1 << 2,  /* advice.h, as are those below and `ranges` */
 	INODE_KEEP = 1 << 3,
+	INODE_IMMUTABLE = 1 << 5,    /* guard.h, to INODE_NOATIME */
+	INODE_APPEND = 1 << 6,
+	INODE_NODUMP = 1 << 7,
+	INODE_NOATIME = 1 << 8,
 	INODE_LINKABLE = 1 << 9,     /* made without a name, and may get one (O_TMPFILE) */
 };
 

@@ -110,6 +110,7 @@ enum volume_set {
 	VOLUME_SET_MTIME_NOW = 1 << 8,
 	VOLUME_SET_KILL_PRIV = 1 << 9,	/* clear suid, and sgid of executables */
 	VOLUME_SET_KILL_SGID = 1 << 10, /* with KILL_PRIV: any sgid */
+	VOLUME_SET_OPEN = 1 << 11,     /* with SIZE: through a descriptor */
 };
 
 int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret) must_check;
@@ -117,8 +118,15 @@ int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret) must_check;
 /* What struct stat has no room for. */
 struct volume_more {
 	struct timespec btime;
+	unsigned flags; /* FS_*_FL of <linux/fs.h> */
 };
 int volume_more(struct volume *v, uint64_t ino, struct volume_more *ret) must_check;
+/* As ioctl(FS_IOC_SETFLAGS), what tmpfs supports (else -EOPNOTSUPP): IMMUTABLE, APPEND, NODUMP, NOATIME. Calls that
+ * would change what is immutable, or append-only, fail with -EPERM from then on; what is open already and
+ * writebacks go on. */
+int volume_set_flags(struct volume *v, uint64_t ino, unsigned flags) must_check;
+/* May its extended attributes be changed? -EPERM. */
+int volume_may_change(struct volume *v, uint64_t ino) must_check;
 int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret) must_check;
 int volume_statfs(struct volume *v, struct statvfs *ret) must_check;
 

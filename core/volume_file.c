@@ -6,6 +6,7 @@
 
 #include "advice.h"
 #include "fault.h"
+#include "guard.h"
 #include "log.h"
 #include "range.h"
 #include "volume_inside.h"
@@ -51,7 +52,22 @@ int volume_more(struct volume *v, uint64_t ino, struct volume_more *ret)
 		return -ESTALE;
 	attr = inode_attr_get(i);
 	ret->btime = (struct timespec){ attr.btime.sec, (long)attr.btime.nsec };
+	ret->flags = guard_get(i);
 	return 0;
+}
+
+int volume_set_flags(struct volume *v, uint64_t ino, unsigned flags)
+{
+	struct inode *i = volume_inode(v, ino);
+
+	return i ? guard_set(i, flags) : -ESTALE;
+}
+
+int volume_may_change(struct volume *v, uint64_t ino)
+{
+	struct inode *i = volume_inode(v, ino);
+
+	return i ? guard_attributes(i) : -ESTALE;
 }
 
 /* --- size ------------------------------------------------------------------------------------- */
@@ -115,6 +131,20 @@ static void set_times(struct inode *i, struct inode_attr *attr, const struct sta
 		inode_stamp(attr, INODE_CTIME);
 }
 
+/* Both times of now are what touch(1) does, for which one need not be the owner. */
+static int may_set(struct inode *i, unsigned set)
+{
+	const unsigned now = VOLUME_SET_ATIME_NOW | VOLUME_SET_MTIME_NOW;
+
+	if (set & VOLUME_SET_SIZE)
+		return guard_size(i, set & VOLUME_SET_OPEN);
+	if (set & (VOLUME_SET_MODE | VOLUME_SET_UID | VOLUME_SET_GID | VOLUME_SET_ATIME | VOLUME_SET_MTIME))
+		return guard_attributes(i);
+	if (set & now)
+		return (set & now) == now ? guard_touch(i) : guard_attributes(i);
+	return 0;
+}
+
 int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret)
 {
 	struct inode *i = volume_inode(v, ino);
@@ -123,6 +153,9 @@ int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsig
 
 	if (!i)
 		return -ESTALE;
+	r = may_set(i, set);
+	if (r < 0)
+		return r;
 	if (set & VOLUME_SET_SIZE) {
 		if (!S_ISREG(inode_attr_get(i).mode))
 			return -EINVAL;
@@ -141,7 +174,7 @@ int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsig
 		attr->uid = new->st_uid;
 	if (set & VOLUME_SET_GID)
 		attr->gid = new->st_gid;
-	if (set != VOLUME_SET_SIZE)
+	if ((set & ~(unsigned)VOLUME_SET_OPEN) != VOLUME_SET_SIZE)
 		set_times(i, attr, new, set);
 	inode_attr_end(i);
 	inode_stat(i, ret);
@@ -159,9 +192,10 @@ static bool can_store(int flags)
 int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache)
 {
 	struct inode *i = volume_inode(v, ino);
+	int r = i ? guard_open(i, flags) : -ESTALE;
 
-	if (!i)
-		return -ESTALE;
+	if (r < 0)
+		return r;
 	*ret_keep_cache = true;
 	atomic_fetch_add(&i->record->opens, 1);
 	if (!can_store(flags))
@@ -394,6 +428,9 @@ int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, 
 		return -EINVAL;
 	if (offset > FILE_BYTES_MAX || len > FILE_BYTES_MAX - offset)
 		return -EFBIG;
+	r = guard_allocate(i, mode);
+	if (r < 0)
+		return r;
 	gate_enter(&v->gate);
 	r = allocate(v, i, mode, offset, len);
 	gate_leave(&v->gate);

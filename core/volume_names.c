@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "advice.h"
+#include "guard.h"
 #include "volume_inside.h"
 
 /* Both, as one: enter and leave. */
@@ -228,9 +229,11 @@ static int new_inode(struct volume *v, struct inode *dir, const struct volume_ne
 	struct inode_attr attr = new_attr(dir, new);
 	int r = itable_new(v->pool.itable, &attr, dir->record->domain, ret);
 
-	if (!r)
-		advice_inherit(*ret, dir);
-	return r;
+	if (r < 0)
+		return r;
+	advice_inherit(*ret, dir);
+	guard_inherit(*ret, dir);
+	return 0;
 }
 
 static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
@@ -242,6 +245,8 @@ static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 
 	lock_assert_held(&v->names_lock);
 	r = get_dir(v, dir_ino, &dir);
+	if (!r)
+		r = guard_enter(dir);
 	if (!r)
 		r = new_inode(v, dir, new, &i);
 	if (r < 0)
@@ -282,7 +287,9 @@ static int tmpfile_locked(struct volume *v, uint64_t dir_ino, const struct volum
 	lock_assert_held(&v->names_lock);
 	if (!dir)
 		return -ESTALE;
-	r = is_dir(dir) ? new_inode(v, dir, new, &i) : -ENOTDIR;
+	r = is_dir(dir) ? guard_enter(dir) : -ENOTDIR;
+	if (!r)
+		r = new_inode(v, dir, new, &i);
 	if (r < 0)
 		return r;
 	i->record->lookups = 1; /* the caller's: from here on it can do without a link */
@@ -322,6 +329,10 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 	if (attr.nlink == UINT32_MAX)
 		return -EMLINK;
 	r = get_dir(v, dir_ino, &dir);
+	if (!r)
+		r = guard_enter(dir);
+	if (!r)
+		r = guard_attributes(i);
 	if (!r)
 		r = to_errno(names_add(v->names, dir_ino, name, ino, NULL));
 	if (r < 0)
@@ -373,6 +384,8 @@ static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, b
 	r = get_dir(v, dir_ino, &dir);
 	if (!r)
 		r = get_child(v, dir_ino, name, &i);
+	if (!r)
+		r = guard_leave(dir, i);
 	if (!r)
 		r = may_remove(v, i, directory);
 	if (r < 0)
@@ -432,8 +445,12 @@ static bool is_below(struct volume *v, struct inode *i, struct inode *above)
 
 static int may_replace(struct volume *v, const struct rename *m)
 {
-	if (m->how == NAMES_RENAME_NOREPLACE)
-		return -EEXIST;
+	int r = guard_leave(m->dir, m->i);
+
+	if (!r)
+		r = guard_leave(m->new_dir, m->old);
+	if (r < 0)
+		return r;
 	if (m->how == NAMES_RENAME_EXCHANGE)
 		return is_dir(m->old) && is_below(v, m->dir, m->old) ? -EINVAL : 0;
 	if (!is_dir(m->i))
@@ -455,11 +472,15 @@ static int find_rename(struct volume *v, uint64_t dir, struct name name, uint64_
 	if (is_dir(m->i) && is_below(v, m->new_dir, m->i))
 		return -EINVAL;
 	r = get_child(v, new_dir, new_name, &m->old);
-	if (r == -ENOENT) {
-		m->old = NULL;
-		return m->how == NAMES_RENAME_EXCHANGE ? -ENOENT : 0;
-	}
-	return r < 0 ? r : may_replace(v, m);
+	if (r == 0 && m->how == NAMES_RENAME_NOREPLACE)
+		return -EEXIST;
+	if (r == 0)
+		return m->i == m->old ? 0 : may_replace(v, m); /* two names of one file: nothing will happen */
+	m->old = NULL;
+	if (r < 0 && (r != -ENOENT || m->how == NAMES_RENAME_EXCHANGE))
+		return r;
+	r = guard_leave(m->dir, m->i);
+	return r < 0 ? r : guard_enter(m->new_dir);
 }
 
 /* Link counts of both directories, of what moved, and of what was replaced. */

@@ -69,6 +69,9 @@ void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name);
 void ops_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct fuse_file_info *fi, unsigned flags,
 	       const void *in, size_t in_size, size_t out_size);
 
+/* An ioctl of chattr(1) or lsattr(1)? Then it is answered. */
+bool ops_fileattr(fuse_req_t req, fuse_ino_t ino, unsigned cmd, const void *in, size_t in_size, size_t out_size);
+
 /* Whether the caller of a request has changed his mind (a signal): valid until it is answered. */
 struct interrupt ops_interrupt(fuse_req_t req);
 /* -EPERM for callers other than the owner of `ino` and root. */

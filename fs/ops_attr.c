@@ -25,7 +25,7 @@ void ops_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	if (r < 0)
 		reply_result(req, r);
 	else if (statx)
-		reply_statx(req, &attr, control_owns(ino) ? NULL : &more.btime);
+		reply_statx(req, &attr, control_owns(ino) ? NULL : &more);
 	else
 		reply_attr(req, &attr);
 }
@@ -81,6 +81,8 @@ void ops_setattr(fuse_req_t req, fuse_ino_t ino, struct stat *attr, int valid, s
 	attr->st_mode &= 07777;
 	if (!control_owns(ino))
 		set |= kills(req, ino, set);
+	if (fi)
+		set |= VOLUME_SET_OPEN;
 	if (control_owns(ino))
 		r = control_setattr(fs->control, ino, set, &new);
 	else if ((set & VOLUME_SET_SIZE) && attr->st_size < 0)

@@ -118,6 +118,8 @@ void ops_ioctl(fuse_req_t req, fuse_ino_t ino, unsigned cmd, void *arg, struct f
 	struct job *job = NULL;
 	int r;
 
+	if (ops_fileattr(req, ino, cmd, in, in_size, out_size))
+		return;
 	r = check_command(fs_of(req), ino, cmd, in_size, out_size);
 	if (r == 0) {
 		job = calloc(1, sizeof(*job));

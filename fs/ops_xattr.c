@@ -215,6 +215,8 @@ static int check_change(fuse_req_t req, fuse_ino_t ino, const char *name)
 	int r;
 
 	r = which == OTHER ? -EOPNOTSUPP : find_type(fs_of(req), ino, &type);
+	if (r == 0)
+		r = volume_may_change(fs_of(req)->volume, ino);
 	return r == 0 && which == STAT ? -EPERM : r;
 }
 

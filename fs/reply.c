@@ -63,12 +63,14 @@ void reply_attr(fuse_req_t req, const struct stat *attr)
 	fuse_reply_attr(req, attr, attr_seconds(attr));
 }
 
+static const unsigned attributes_known = STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND | STATX_ATTR_NODUMP;
+
 static struct statx_timestamp pack_time(const struct timespec *t)
 {
 	return (struct statx_timestamp){.tv_sec = t->tv_sec, .tv_nsec = (uint32_t)t->tv_nsec};
 }
 
-void reply_statx(fuse_req_t req, const struct stat *attr, const struct timespec *btime)
+void reply_statx(fuse_req_t req, const struct stat *attr, const struct volume_more *more)
 {
 	struct newer_statx_out out = {
 		.attr_valid = (uint64_t)attr_seconds(attr),
@@ -90,9 +92,11 @@ void reply_statx(fuse_req_t req, const struct stat *attr, const struct timespec 
 		},
 	};
 
-	if (btime) {
+	if (more) { /* STATX_ATTR_* are the FS_*_FL of the same names */
 		out.stat.stx_mask |= STATX_BTIME;
-		out.stat.stx_btime = pack_time(btime);
+		out.stat.stx_btime = pack_time(&more->btime);
+		out.stat.stx_attributes = more->flags & attributes_known;
+		out.stat.stx_attributes_mask = attributes_known;
 	}
 	fuse_reply_buf(req, (const char *)&out, sizeof(out));
 }

@@ -21,8 +21,7 @@ void reply_nothing(fuse_req_t req); /* to FORGET */
 bool reply_entry(fuse_req_t req, const struct volume_entry *e);
 void reply_absent(fuse_req_t req); /* the kernel remembers that there is no such name */
 void reply_attr(fuse_req_t req, const struct stat *attr);
-/* To STATX; btime NULL: not known. */
-void reply_statx(fuse_req_t req, const struct stat *attr, const struct timespec *btime);
+void reply_statx(fuse_req_t req, const struct stat *attr, const struct volume_more *more); /* NULL: there is none */
 void reply_target(fuse_req_t req, const char *target);
 bool reply_open(fuse_req_t req, unsigned open_flags, uint64_t fh);
 bool reply_create(fuse_req_t req, const struct volume_entry *e, unsigned open_flags);

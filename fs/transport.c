@@ -209,6 +209,15 @@ const struct fuse_in_header *transport_request(void)
 	return (const void *)own_slot->request;
 }
 
+/* Behind the end of everything (-1) there are no pages to be dropped, and so no locks to be had. */
+void transport_attr_changed(fuse_ino_t ino)
+{
+	int r = fuse_lowlevel_notify_inval_inode(transport.fuse, ino, -1, 0);
+
+	if (r < 0)
+		log_debug("the kernel keeps its attributes of inode %llu: %s", (unsigned long long)ino, strerror(-r));
+}
+
 static void process(size_t bytes)
 {
 	struct session_slot *slot = own_slot;

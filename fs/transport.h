@@ -29,6 +29,10 @@ int transport_run(void) must_check;
 /* The request the calling thread is in. */
 const struct fuse_in_header *transport_request(void);
 
+/* Attributes of `ino` have changed that the kernel does not know to have: let it ask for them again.  Only in a
+ * request whose caller has the inode in hand: then the kernel finds it and waits for nothing. */
+void transport_attr_changed(fuse_ino_t ino);
+
 /* Leave it to be answered later: the thread has another slot from here on, and reads on. NULL: there is no
  * other, and the thread must stay. */
 struct session_slot *transport_leave(void) must_check;

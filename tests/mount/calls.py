@@ -3,12 +3,16 @@
 say the same on a tmpfs and on a ksmfs (as_tmpfs in lib.sh)."""
 import ctypes
 import errno
+import fcntl
 import os
 import struct
 
 libc = ctypes.CDLL(None, use_errno=True)
 
 AT_FDCWD, AT_EMPTY_PATH, AT_SYMLINK_FOLLOW = -100, 0x1000, 0x400
+UTIME_NOW, UTIME_OMIT = (1 << 30) - 1 - (1 << 63), (1 << 30) - 2 - (1 << 63)
+FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE = 1, 2
+IMMUTABLE, APPEND, NODUMP, NOATIME = 0x10, 0x20, 0x40, 0x80
 RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT = 1, 2, 4
 
 
@@ -38,6 +42,41 @@ def statx(path, mask=0xFFF, flags=0x100):
     (known,) = struct.unpack_from("=Q", buf, 56)
     sec, nsec = struct.unpack_from("=qI", buf, 80)
     return got, attributes, known, sec * 10**9 + nsec
+
+
+def utimensat(path, atime, mtime):
+    """Nanoseconds; UTIME_NOW and UTIME_OMIT are below all that a file can have."""
+    times = b"".join(struct.pack("=qq", 0, t + (1 << 63)) if t <= UTIME_NOW else struct.pack("=qq", *divmod(t, 10**9))
+                     for t in (atime, mtime))
+    checked(libc.utimensat(AT_FDCWD, os.fsencode(path), times, 0))
+
+
+def fallocate(fd, mode, offset, length):
+    checked(libc.fallocate(fd, mode, ctypes.c_long(offset), ctypes.c_long(length)))
+
+
+def ioctl(path, cmd, data, flags=os.O_RDONLY):
+    fd = os.open(path, flags)
+    try:
+        return fcntl.ioctl(fd, cmd, data)
+    finally:
+        os.close(fd)
+
+
+def get_flags(path, flags=os.O_RDONLY):
+    return struct.unpack("=Q", ioctl(path, 0x80086601, bytes(8), flags))[0]
+
+
+def set_flags(path, flags):
+    ioctl(path, 0x40086602, struct.pack("=Q", flags))
+
+
+def get_xflags(path):
+    return struct.unpack_from("=I", ioctl(path, 0x801C581F, bytes(28)))[0]
+
+
+def set_xflags(path, xflags, project=0, extent=0):
+    ioctl(path, 0x401C5820, struct.pack("=IIIII8x", xflags, extent, 0, project, 0))
 
 
 def tell(what, call, *args, **kw):
