@@ -110,6 +110,8 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	p->settings = &itable_header(p->itable)->settings;
 	p->key = &itable_header(p->itable)->key;
 	p->size_pages = config->size_pages;
+	v->atime = config->atime;
+	v->dir_atime = config->dir_atime;
 	return 0;
 }
 

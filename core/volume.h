@@ -25,6 +25,9 @@ struct volume;
 
 #define ROOT_INO UINT64_C(1)
 
+/* When reading moves the time of access: as relatime, strictatime and noatime of mount(8). */
+enum volume_atime { VOLUME_ATIME_RELATIVE, VOLUME_ATIME_STRICT, VOLUME_ATIME_NEVER };
+
 struct volume_config {
 	int frames_fd;   /* the two memfds (volume_memfds()); the caller keeps them open */
 	int inodes_fd;
@@ -36,6 +39,7 @@ struct volume_config {
 	gid_t gid;
 	bool merge_on_write; /* what the setting starts with */
 	bool merge_optin;    /* what nobody has advised otherwise is left out of merging */
+	enum volume_atime atime, dir_atime;
 	bool copy; /* look at a file system in use: everything happens in a private copy of the memfds, and
 		    * `dir` holds a copy of names.db; index.db is left alone */
 };
@@ -115,6 +119,9 @@ enum volume_set {
 
 int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret) must_check;
 
+/* It has been read by somebody who did not say O_NOATIME. */
+void volume_accessed(struct volume *v, uint64_t ino);
+
 /* What struct stat has no room for. */
 struct volume_more {
 	struct timespec btime;
@@ -127,6 +134,7 @@ int volume_more(struct volume *v, uint64_t ino, struct volume_more *ret) must_ch
 int volume_set_flags(struct volume *v, uint64_t ino, unsigned flags) must_check;
 /* May its extended attributes be changed? -EPERM. */
 int volume_may_change(struct volume *v, uint64_t ino) must_check;
+/* Nothing to be set (chown to nobody) is a change, too: of ctime. */
 int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret) must_check;
 int volume_statfs(struct volume *v, struct statvfs *ret) must_check;
 

@@ -23,7 +23,7 @@ static void kill_priv(struct inode_attr *attr, bool any_sgid)
 
 /* A page stored into before somebody set the time arrives after it, and must not undo that: the kernel
  * writes dirty pages back within this time.  What is stored later moves the time again. */
-enum { WRITEBACK_S = 40 };
+enum { WRITEBACK_S = 40, DAY_S = 24 * 60 * 60 };
 
 static uint64_t seconds_since_boot(void)
 {
@@ -68,6 +68,42 @@ int volume_may_change(struct volume *v, uint64_t ino)
 	struct inode *i = volume_inode(v, ino);
 
 	return i ? guard_attributes(i) : -ESTALE;
+}
+
+static int compare(int64_t sec, uint64_t nsec, int64_t than_sec, uint64_t than_nsec)
+{
+	if (sec != than_sec)
+		return sec < than_sec ? -1 : 1;
+	return nsec < than_nsec ? -1 : nsec > than_nsec;
+}
+
+/* As the kernel's relatime_need_update(): the time of access is of use when it tells whether somebody has read
+ * what was changed last, and whether anybody has lately. */
+static bool atime_is_due(const struct inode_attr *a)
+{
+	struct timespec now;
+
+	if (compare(a->atime.sec, a->atime.nsec, a->mtime.sec, a->mtime.nsec) <= 0 ||
+	    compare(a->atime.sec, a->atime.nsec, a->ctime.sec, a->ctime.nsec) <= 0)
+		return true;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	return now.tv_sec - a->atime.sec >= DAY_S;
+}
+
+void volume_accessed(struct volume *v, uint64_t ino)
+{
+	struct inode *i = volume_inode(v, ino);
+	enum volume_atime when;
+	struct inode_attr attr;
+
+	if (!i || (i->record->flags & INODE_NOATIME))
+		return;
+	attr = inode_attr_get(i);
+	when = S_ISDIR(attr.mode) ? v->dir_atime : v->atime;
+	if (when == VOLUME_ATIME_NEVER || (when == VOLUME_ATIME_RELATIVE && !atime_is_due(&attr)))
+		return;
+	inode_stamp(inode_attr_begin(i), INODE_ATIME);
+	inode_attr_end(i);
 }
 
 /* --- size ------------------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@ struct volume {
 	struct lock names_lock;
 	struct counters *counters;
 	struct room *room;
+	enum volume_atime atime, dir_atime;
 	struct arena frames_arena;
 	struct pool pool;
 	struct names *names;

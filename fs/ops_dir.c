@@ -9,10 +9,13 @@
  */
 #include "fs/ops.h"
 
+#include <fcntl.h>
+#include <linux/fuse.h>
 #include <string.h>
 
 #include "fs/control.h"
 #include "fs/reply.h"
+#include "fs/transport.h"
 
 enum {
 	AFTER_DOT = 1,
@@ -163,6 +166,15 @@ static void forget_all(struct listing *l)
 		volume_forget(l->fs->volume, l->ino[i], 1);
 }
 
+/* libfuse keeps the flags of a directory's descriptor to itself. */
+static uint32_t open_flags(void)
+{
+	const struct fuse_in_header *head = transport_request();
+	const struct fuse_read_in *in = (const void *)(head + 1);
+
+	return in->flags;
+}
+
 static void list(fuse_req_t req, fuse_ino_t dir, size_t size, off_t offset, bool plus)
 {
 	struct listing *l = &listing;
@@ -175,6 +187,8 @@ static void list(fuse_req_t req, fuse_ino_t dir, size_t size, off_t offset, bool
 	l->used = 0;
 	l->remembered = 0;
 	r = pack_directory(l, dir, (uint64_t)offset);
+	if (r == 0 && !control_owns(dir) && !(open_flags() & O_NOATIME))
+		volume_accessed(l->fs->volume, dir);
 	if (r < 0 && l->used == 0)
 		reply_result(req, r);
 	else if (!reply_bytes(req, l->bytes, l->used))

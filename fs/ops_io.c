@@ -5,6 +5,7 @@
  */
 #include "fs/ops.h"
 
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,6 +92,8 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 		reply_result(req, r);
 		return;
 	}
+	if (!(fi->flags & O_NOATIME))
+		volume_accessed(fs->volume, ino);
 	failpoint_pause(PAUSE_READ_REPLY);
 	if (bytes.count > 0)
 		reply_iov(req, bytes.iov, bytes.count);

@@ -216,8 +216,10 @@ void ops_readlink(fuse_req_t req, fuse_ino_t ino)
 	int r;
 
 	r = control_owns(ino) ? -EINVAL : volume_readlink(fs_of(req)->volume, ino, target);
-	if (r < 0)
+	if (r < 0) {
 		reply_result(req, r);
-	else
-		reply_target(req, target);
+		return;
+	}
+	volume_accessed(fs_of(req)->volume, ino);
+	reply_target(req, target);
 }

@@ -17,6 +17,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -193,6 +194,14 @@ static int read_init(struct why *why)
 	return 0;
 }
 
+/* The kernel leaves times of access on FUSE to the daemon, and tells it of no remount. */
+static enum volume_atime atime_of(unsigned long mount_flags)
+{
+	if (mount_flags & (MS_RDONLY | MS_NOATIME))
+		return VOLUME_ATIME_NEVER;
+	return mount_flags & MS_STRICTATIME ? VOLUME_ATIME_STRICT : VOLUME_ATIME_RELATIVE;
+}
+
 static int start_worker(int ready_fd, struct why *why)
 {
 	const struct options *o = super.options;
@@ -211,6 +220,8 @@ static int start_worker(int ready_fd, struct why *why)
 			.gid = o->gid,
 			.merge_on_write = o->merge_on_write,
 			.merge_optin = o->merge_optin,
+			.atime = atime_of(o->mount_flags),
+			.dir_atime = o->mount_flags & MS_NODIRATIME ? VOLUME_ATIME_NEVER : atime_of(o->mount_flags),
 		},
 		.control = o->control,
 		.mountpoint = super.mount.path,

@@ -31,13 +31,24 @@ def linkat(fd, path, new, flags):
     checked(libc.linkat(fd, os.fsencode(path), AT_FDCWD, os.fsencode(new), flags))
 
 
-def statx(path, mask=0xFFF, flags=0x100):
-    """(stx_mask, stx_attributes, stx_attributes_mask, birth time in ns), by a path or a descriptor."""
+def statx_raw(path, mask, flags):
     buf = ctypes.create_string_buffer(256)
     if isinstance(path, int):
         checked(libc.statx(path, b"", AT_EMPTY_PATH | flags, mask, buf))
     else:
         checked(libc.statx(AT_FDCWD, os.fsencode(path), flags, mask, buf))
+    return buf
+
+
+def statx_times(path, flags=0x100):
+    """Access and modification, as (seconds, nanoseconds): also those that nanoseconds in 64 bits do not reach."""
+    buf = statx_raw(path, 0xFFF, flags)
+    return struct.unpack_from("=qI", buf, 64), struct.unpack_from("=qI", buf, 112)
+
+
+def statx(path, mask=0xFFF, flags=0x100):
+    """(stx_mask, stx_attributes, stx_attributes_mask, birth time in ns), by a path or a descriptor."""
+    buf = statx_raw(path, mask, flags)
     got, _, attributes = struct.unpack_from("=IIQ", buf, 0)
     (known,) = struct.unpack_from("=Q", buf, 56)
     sec, nsec = struct.unpack_from("=qI", buf, 80)

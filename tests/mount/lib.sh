@@ -170,11 +170,11 @@ ends_with_test() {
 }
 
 # Run the Python program on stdin in an empty tmpfs and in an empty directory of the ksmfs at $M: what it prints must be
-# the same, line for line. Arguments go to the program.
+# the same, line for line. Arguments go to the program; the tmpfs is mounted with $tmpfs_options, too.
 as_tmpfs() {
 	cat >"$T/twin.py"
 	mkdir -p "$T/tmpfs" "$M/twin"
-	mount -t tmpfs -o size=64m "test-$$" "$T/tmpfs"
+	mount -t tmpfs -o "size=64m${tmpfs_options:+,$tmpfs_options}" "test-$$" "$T/tmpfs"
 	chmod 755 "$T/tmpfs"
 	tmpfs_said=0 ksmfs_said=0
 	(cd "$T/tmpfs" && exec python3 "$T/twin.py" "$@") >"$T/on_tmpfs" || tmpfs_said=$?

@@ -2,6 +2,8 @@
 /* core/volume_file.c: attributes and contents of one inode. */
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <linux/fs.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "tests/unit/fixture.h"
@@ -46,6 +48,20 @@ static void setattr__changes_what_it_was_asked_to(void **state)
 	assert_int_equal(setattr(f, ino, new, VOLUME_SET_ATIME_NOW | VOLUME_SET_MTIME_NOW), 0);
 	st = attr_of(f, ino);
 	assert_true(st.st_atim.tv_sec > 3 && st.st_mtim.tv_sec > 3 && st.st_ctim.tv_sec > 5);
+}
+
+static void setattr__of_nothing_moves_ctime_only(void **state)
+{
+	struct fixture *f = *state;
+	const struct stat old = { .st_atim = { 1, 2 }, .st_mtim = { 3, 4 }, .st_ctim = { 5, 6 } };
+	uint64_t ino = make_file(f, "file");
+
+	assert_int_equal(setattr(f, ino, old, VOLUME_SET_ATIME | VOLUME_SET_MTIME | VOLUME_SET_CTIME), 0);
+	assert_int_equal(setattr(f, ino, (struct stat){ .st_uid = 9 }, 0), 0);
+	assert_int_equal(attr_of(f, ino).st_atim.tv_sec, 1);
+	assert_int_equal(attr_of(f, ino).st_mtim.tv_sec, 3);
+	assert_true(attr_of(f, ino).st_ctim.tv_sec > 5);
+	assert_int_equal(attr_of(f, ino).st_uid, 0);
 }
 
 static void truncate__bad_sizes_and_kinds_are_refused(void **state)
@@ -196,6 +212,53 @@ static void seek__of_unknown_kind_or_file_is_refused(void **state)
 	assert_int_equal(volume_seek(f->v, ino, INT64_MAX, SEEK_DATA, &at), -ENXIO);
 }
 
+/* Its time of access, after a read at which it was atime_s and mtime, ctime were the other two (seconds). */
+static int64_t accessed(struct fixture *f, uint64_t ino, int64_t atime_s, int64_t mtime_s, int64_t ctime_s)
+{
+	const struct stat st = { .st_atim = { atime_s, 5 }, .st_mtim = { mtime_s, 5 }, .st_ctim = { ctime_s, 5 } };
+
+	assert_int_equal(setattr(f, ino, st, VOLUME_SET_ATIME | VOLUME_SET_MTIME | VOLUME_SET_CTIME), 0);
+	volume_accessed(f->v, ino);
+	assert_int_equal(attr_of(f, ino).st_mtim.tv_sec, mtime_s);
+	assert_int_equal(attr_of(f, ino).st_ctim.tv_sec, ctime_s);
+	return attr_of(f, ino).st_atim.tv_sec;
+}
+
+static void accessed__moves_the_time_as_relatime_does(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	int64_t now = time(NULL), lately = now - 1000;
+
+	assert_true(accessed(f, ino, lately, lately, 0) >= now);
+	assert_true(accessed(f, ino, lately, 0, lately) >= now);
+	assert_true(accessed(f, ino, lately, lately + 1, 0) >= now);
+	assert_true(accessed(f, ino, now - 24 * 60 * 60, 0, 0) >= now);
+	assert_true(accessed(f, ino, -7, -7, -8) >= now);
+	assert_int_equal(accessed(f, ino, lately, lately - 1, lately - 1), lately);
+	assert_int_equal(accessed(f, ino, now + 1000, 0, 0), now + 1000);
+	volume_accessed(f->v, 999); /* gone: nothing */
+}
+
+static void accessed__does_what_the_mount_and_the_file_say(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), dir = make(f, ROOT_INO, "dir", S_IFDIR | 0755);
+	int64_t now = time(NULL), lately = now - 1000;
+
+	assert_int_equal(volume_set_flags(f->v, ino, FS_NOATIME_FL), 0);
+	assert_int_equal(accessed(f, ino, 1, 2, 2), 1);
+	assert_int_equal(volume_set_flags(f->v, ino, 0), 0);
+	f->config.atime = VOLUME_ATIME_STRICT;
+	f->config.dir_atime = VOLUME_ATIME_NEVER;
+	fixture_reopen(f);
+	assert_true(accessed(f, ino, lately, 0, 0) >= now);
+	assert_int_equal(accessed(f, dir, 1, 2, 2), 1);
+	f->config.atime = VOLUME_ATIME_NEVER;
+	fixture_reopen(f);
+	assert_int_equal(accessed(f, ino, 1, 2, 2), 1);
+}
+
 static void open__an_unlinked_file_lives_until_the_last_release(void **state)
 {
 	struct fixture *f = *state;
@@ -218,6 +281,7 @@ static void open__an_unlinked_file_lives_until_the_last_release(void **state)
 
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(setattr__changes_what_it_was_asked_to),
+	FIXTURE_TEST(setattr__of_nothing_moves_ctime_only),
 	FIXTURE_TEST(truncate__bad_sizes_and_kinds_are_refused),
 	FIXTURE_TEST(write__extends_stamps_and_takes_privileges),
 	FIXTURE_TEST(writeback__does_not_undo_a_time_set_after_the_store),
@@ -227,6 +291,8 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(fallocate__bad_requests_are_refused),
 	FIXTURE_TEST(fallocate__its_modes_do_what_they_say),
 	FIXTURE_TEST(seek__of_unknown_kind_or_file_is_refused),
+	FIXTURE_TEST(accessed__moves_the_time_as_relatime_does),
+	FIXTURE_TEST(accessed__does_what_the_mount_and_the_file_say),
 	FIXTURE_TEST(open__an_unlinked_file_lives_until_the_last_release),
 };
 
