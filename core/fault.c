@@ -6,6 +6,7 @@
  *   FRAME -> FRAME (same)           reuse: nobody else sees it                      [publish_in_place]
  *   FRAME -> FRAME (own)            split: others see the old one                   [publish_swing]
  *   FRAME -> FRAME (shared)         merge: equal bytes were in the index            [publish_swing]
+ *   any -> FRAME, ZERO (given)      copy: what another slot says, as fault_copy.c found it   [publish_swing]
  *
  * Each page goes LOOK -> PUBLISH -> DONE.  LOOK reads the slot under the map lock and then, with no
  * lock, prepares what the slot shall say: nothing (store in place), zero, an equal frame found and pinned,
@@ -53,7 +54,8 @@ static void look_one(struct batch *b, struct fault *f, uint64_t size_pages, bool
 	*ret_missing |= !slot;
 	f->untracked = !b->track || !(b->plain || advice_may_merge(b->inode, b->pool->frames, f->index));
 	f->undigested = !b->digest || f->untracked;
-	if (!slot_is_frame(f->seen) || f->not_alone)
+	f->refers = f->given && b->refer && !f->untracked && !f->no_merge;
+	if (!slot_is_frame(f->seen) || f->not_alone || f->refers)
 		return;
 	info = frames_look(b->pool->frames, f->seen); /* a hint: it may change until we publish */
 	if (is_whole(f))
@@ -68,7 +70,8 @@ static void read_rules(struct batch *b) REQUIRES_SHARED(b->inode->map)
 	uint64_t run_setting = pool_setting(p, ATTR_run);
 
 	b->rules = p->rules;
-	b->digest = run_setting == 1 && pool_setting(p, ATTR_merge_on_write);
+	b->refer = run_setting == 1; /* nothing is looked for: merge_on_write says nothing about it */
+	b->digest = b->refer && pool_setting(p, ATTR_merge_on_write);
 	b->track = run_setting != 2 && !(b->flags & FAULT_UNSHARE);
 	b->find_zeroes = pool_setting(p, ATTR_use_zero_pages);
 	b->plain = advice_is_plain(b->inode);
@@ -247,8 +250,10 @@ static int prepare_one(struct batch *b, struct fault *f, unsigned wanted)
 	int r;
 
 	f->next = SLOT_HOLE;
-	f->fresh = f->merged = f->must_match = false;
-	if (f->source) {
+	f->fresh = f->merged = f->must_match = f->referred = false;
+	if (f->refers && fault_prepare_given(b, f)) {
+		r = 0;
+	} else if (f->source) {
 		r = prepare_split(b, f);
 	} else if (f->in_place || (!is_whole(f) && slot_is_frame(f->seen))) {
 		f->in_place = true;
@@ -361,7 +366,7 @@ static void count_swing(struct batch *b, const struct fault *f, uint32_t old)
 		pool_count(p, ATTR_fault_unmerged, 1);
 		return;
 	}
-	if (f->next == SLOT_ZERO)
+	if (f->next == SLOT_ZERO && !f->referred)
 		pool_count(p, ATTR_fault_zeroed, 1);
 	if (f->merged)
 		pool_count(p, ATTR_fault_merged, 1);
@@ -398,6 +403,8 @@ static void publish_swing(struct batch *b, struct fault *f, _Atomic uint32_t *sl
 		if (slot_is_frame(old))
 			content_unref(b->pool->content, old);
 	}
+	if (f->referred)
+		pool_count(b->pool, ATTR_fault_copied_by_reference, 1);
 	unprepare(b, f);
 	f->stage = DONE;
 }

@@ -34,6 +34,17 @@ int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *da
 int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count,
 	       uint32_t *ret_frame) must_check;
 
+/* The same for somebody who keeps nothing of it in a cache: holes are zeroes and stay holes.  At most `count`, at
+ * least one: how many there are without a wait once there is one, so who waits here has pinned nothing. */
+unsigned fault_pin(struct pool *p, struct inode *i, uint64_t index, unsigned count, uint32_t *ret_frame) must_check;
+
+/* Make `count` pages (<= BATCH_PAGES) of `to` from `to_index` on what those of `from` are: by referring to their
+ * frames, where the rules let both files share and `from` is of the same domain; else by a write of the same
+ * bytes.  As fault_write() it leaves the size alone.  *ret_copied may be less for no reason; 0 pages are an error
+ * instead.  `from` may be `to`. */
+int fault_copy(struct pool *p, struct inode *from, uint64_t from_index, struct inode *to, uint64_t to_index,
+	       unsigned count, unsigned *ret_copied) must_check;
+
 /* Take some of [*io_index, end) out of merging: each page gets a frame of its own, as if somebody were to
  * write to it (KSM's break_ksm), and counts as untracked.  flags: 0 or FAULT_KEEP_SHARED.  *io_index moves
  * behind what was done; 1: there is more. -ENOMEM: it stops while there is still room for those who must have

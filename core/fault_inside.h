@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/fault_inside.h - a batch of faults, for those who make one: fault.c and fault_unshare.c.
+/* core/fault_inside.h - a batch of faults, for those who make one: fault.c, fault_copy.c and fault_unshare.c.
  *
  * Owns     struct fault and struct batch.
  * Keeps    see fault.h.
@@ -23,6 +23,10 @@ struct fault {
 	bool not_alone;  /* that was tried: it is not */
 	bool must_match; /* the content was made from what was seen */
 	bool undigested, untracked, fresh, merged, charged, no_merge;
+	bool refers;     /* by the rules the slot may say what was given */
+	bool referred;   /* and is to */
+	uint32_t given;  /* what the slot that is copied says: SLOT_ZERO, or a frame, pinned by who began the
+			  * batch, that holds `data`; SLOT_HOLE: only the bytes may be had */
 	uint32_t seen;   /* the slot, when looked at */
 	uint32_t next;   /* the slot to be: a frame pinned by us, or SLOT_ZERO */
 	uint32_t source; /* pinned: the frame that a partial write has to copy */
@@ -35,7 +39,7 @@ struct batch {
 	unsigned flags;
 	unsigned count; /* shrinks when the limit or memory cuts the write short */
 	bool again;     /* not the first round: holes are charged beyond the limit */
-	bool digest, find_zeroes, track, plain; /* what may be merged, by the rules: */
+	bool digest, refer, find_zeroes, track, plain; /* what may be merged, by the rules: */
 	uint32_t rules, seq;
 	struct fault *busy; /* whose page lock was taken */
 	unsigned stashed, stash_end; /* what is left of it, and where it ends */
@@ -49,5 +53,7 @@ struct batch {
 void fault_begin(struct batch *b, struct pool *p, struct inode *i, unsigned flags);
 /* Until each page is done, or `count` has become smaller. */
 int fault_run(struct batch *b) must_check;
+/* Let `next` be what was given, or what turns out to equal it.  False: the bytes have to be copied after all. */
+bool fault_prepare_given(struct batch *b, struct fault *f) must_check;
 /* Give back what is left over; `all` is what `count` was. */
 void fault_finish(struct batch *b, unsigned all);

@@ -4,6 +4,7 @@
  *   FRAME                        pinned: whoever writes to it splits   [read_one]
  *   HOLE, nobody can store       zeroes, and a mark in the inode       [must_reserve]
  *   HOLE, somebody can           LENT first, as FUSE asks only once    [range_reserve]
+ *   HOLE, for who keeps nothing  zeroes                                [fault_pin]
  */
 #include "fault.h"
 
@@ -56,8 +57,8 @@ static bool must_reserve(struct inode *i, uint64_t size_pages, uint64_t index)
 	return i->record->stores && index < size_pages;
 }
 
-/* As many as go without a wait; *ret_count of them. */
-static enum read_r read_some(struct pool *p, struct inode *i, uint64_t index, unsigned count,
+/* As many as go without a wait; *ret_count of them.  `cached`: the reader keeps what it gets. */
+static enum read_r read_some(struct pool *p, struct inode *i, uint64_t index, unsigned count, bool cached,
 			     struct pagelock_wait *wait, uint32_t *ret_frame, unsigned *ret_count)
 {
 	uint64_t size_pages;
@@ -68,7 +69,7 @@ static enum read_r read_some(struct pool *p, struct inode *i, uint64_t index, un
 	size_pages = pages_of(inode_size(i));
 	while (n < count) {
 		r = read_one(p, i, index + n, wait, &ret_frame[n]);
-		if (r == READ_HOLE && !must_reserve(i, size_pages, index + n))
+		if (r == READ_HOLE && !(cached && must_reserve(i, size_pages, index + n)))
 			r = READ_DONE;
 		if (r != READ_DONE)
 			break;
@@ -81,6 +82,28 @@ static enum read_r read_some(struct pool *p, struct inode *i, uint64_t index, un
 	return r;
 }
 
+static void wait_for_page(struct pool *p, struct inode *i, uint64_t index, struct pagelock_wait *wait)
+{
+	uint32_t seq = i->seq;
+
+	pool_step_out(p);
+	failpoint_pause(PAUSE_FAULT_WAIT);
+	pagelock_wait(&p->pagelocks, i->number, index, wait);
+	pool_step_in(p);
+	pool_count(p, i->seq == seq ? ATTR_fault_retries_resumed : ATTR_fault_retries_restarted, 1);
+}
+
+unsigned fault_pin(struct pool *p, struct inode *i, uint64_t index, unsigned count, uint32_t *ret_frame)
+{
+	struct pagelock_wait wait = { 0 };
+	unsigned n;
+
+	while (read_some(p, i, index, count, false, &wait, ret_frame, &n) == READ_BUSY && !n)
+		wait_for_page(p, i, index, &wait);
+	fault_forfeit(p, i, index, &wait);
+	return n;
+}
+
 int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count, uint32_t *ret_frame)
 {
 	struct pagelock_wait wait = { 0 };
@@ -88,24 +111,17 @@ int fault_read(struct pool *p, struct inode *i, uint64_t index, unsigned count, 
 	int r = 0;
 
 	while (n < count && !r) {
-		uint32_t seq = i->seq;
 		uint64_t waited_for = index + n;
 		unsigned some;
-		enum read_r got = read_some(p, i, index + n, count - n, &wait, ret_frame + n, &some);
+		enum read_r got = read_some(p, i, index + n, count - n, true, &wait, ret_frame + n, &some);
 
 		n += some;
 		if (got != READ_BUSY)
 			fault_forfeit(p, i, waited_for, &wait);
 		if (got == READ_HOLE)
 			r = range_reserve(p, i, index + n, count - n, SLOT_LENT);
-		if (got != READ_BUSY)
-			continue;
-		pool_step_out(p);
-		failpoint_pause(PAUSE_FAULT_WAIT);
-		pagelock_wait(&p->pagelocks, i->number, index + n, &wait);
-		pool_step_in(p);
-		pool_count(p, i->seq == seq ? ATTR_fault_retries_resumed :
-					      ATTR_fault_retries_restarted, 1);
+		if (got == READ_BUSY)
+			wait_for_page(p, i, index + n, &wait);
 	}
 	for (unsigned k = 0; r < 0 && k < n; k++)
 		if (ret_frame[k])

@@ -176,6 +176,17 @@ enum volume_write {
 ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void *data, size_t len,
 		     unsigned flags) must_check;
 
+/* Copy `len` bytes, within one file not onto themselves.  Whole pages that lie alike in both are referred to where
+ * what may be merged allows it.  Bytes copied: 0 at the end of `from`; less than asked for when they were
+ * many, or somebody interrupts: go on behind them.  -errno, the space left, and truncations as volume_write(). */
+struct volume_copy {
+	uint64_t from, from_offset; /* an inode, a byte of it */
+	uint64_t to, to_offset;
+	uint64_t len;
+};
+ssize_t volume_copy(struct volume *v, const struct volume_copy *c, unsigned flags, const struct interrupt *interrupt)
+	must_check;
+
 /* `call` is told, from any thread and under locks, that frames were freed after a writeback had found none. */
 void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg);
 /* A writeback is kept until there is room (1), or no more (-1): for the figures. */

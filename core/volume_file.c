@@ -335,7 +335,7 @@ void volume_read_done(struct volume_read *r)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-static void written(struct inode *i, uint64_t end, unsigned flags)
+void volume_written(struct inode *i, uint64_t end, unsigned flags)
 {
 	struct inode_attr *attr;
 
@@ -351,8 +351,7 @@ static void written(struct inode *i, uint64_t end, unsigned flags)
 	inode_attr_end(i);
 }
 
-/* A write that ended early may have stored pages further on than it tells. */
-static void drop_unfinished(struct volume *v, struct inode *i, uint64_t end)
+void volume_drop_unfinished(struct volume *v, struct inode *i, uint64_t end)
 {
 	uint64_t size = inode_size(i);
 
@@ -382,14 +381,14 @@ static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, 
 			break;
 	}
 	if (done)
-		written(i, offset + done, flags);
+		volume_written(i, offset + done, flags);
 	if (done == len)
 		return (ssize_t)done;
 	if (flags & VOLUME_WRITEBACK) {
 		frames_await(v->pool.frames);
 		return done ? (ssize_t)done : -EAGAIN;
 	}
-	drop_unfinished(v, i, offset + len);
+	volume_drop_unfinished(v, i, offset + len);
 	return done ? (ssize_t)done : r;
 }
 

@@ -47,6 +47,11 @@ static inline uint64_t volume_dir_size(uint64_t entries)
 /* Free `i` with all it holds if nobody knows it any more.  Inside the gate, no lock held. */
 void volume_bury(struct volume *v, struct inode *i);
 
+/* A write has stored its last page, which ends at `end`: size, times, privileges.  flags: enum volume_write. */
+void volume_written(struct inode *i, uint64_t end, unsigned flags);
+/* A write up to `end` has ended early: what it may have stored further on than it tells goes. */
+void volume_drop_unfinished(struct volume *v, struct inode *i, uint64_t end);
+
 /* recover.c: rebuild what is derived from what the memfds and names.db hold, before threads start. */
 int recover(struct volume *v) must_check;
 

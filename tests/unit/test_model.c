@@ -171,6 +171,31 @@ static void write_back(struct model *m, struct model_file *file)
 		memcpy(file->byte + offset, data, MIN(len, file->size - offset));
 }
 
+/* Of as many bytes as there are, not onto themselves. */
+static void copy_(struct model *m, struct model_file *from, struct model_file *to)
+{
+	struct volume_copy c = { .from = from->ino, .to = to->ino };
+	size_t from_offset, to_offset, len, rest;
+	ssize_t n;
+
+	draw_range(m, &from_offset, &len);
+	draw_range(m, &to_offset, &rest);
+	len = MIN(len, (size_t)BYTES_MAX - to_offset);
+	c.from_offset = from_offset;
+	c.to_offset = to_offset;
+	c.len = len;
+	len = from_offset < from->size ? MIN(len, from->size - from_offset) : 0;
+	n = volume_copy(m->f->v, &c, 0, NULL);
+	if (from == to && from_offset < to_offset + len && to_offset < from_offset + len) {
+		assert_int_equal(n, -EINVAL);
+		return;
+	}
+	assert_int_equal(n, len);
+	memcpy(to->byte + to_offset, from->byte + from_offset, len);
+	if (len)
+		to->size = MAX(to->size, to_offset + len);
+}
+
 static void read_(struct model *m, struct model_file *file)
 {
 	static uint8_t is[BYTES_MAX];
@@ -335,7 +360,14 @@ static void open_or_close(struct model *m, struct model_file *file)
 
 static void step_on_file(struct model *m, struct model_file *file)
 {
-	switch (draw(m, 18)) {
+	struct model_file *other = &m->file[draw(m, FILES)];
+
+	switch (draw(m, 20)) {
+	case 18:
+	case 19:
+		if (other->ino)
+			copy_(m, other, file);
+		break;
 	case 16:
 		if (draw(m, 3))
 			advise_range(m, file);

@@ -76,6 +76,17 @@ static void write_(struct worker *w, uint64_t ino, unsigned flags)
 			  (ssize_t)len);
 }
 
+/* Between any two, also in opposite directions at once. */
+static void copy_(struct worker *w, uint64_t from, uint64_t to)
+{
+	const struct volume_copy c = { from, (uint64_t)draw(w, PAGES / 2) << PAGE_SHIFT, to,
+				       (uint64_t)(PAGES / 2 + draw(w, PAGES / 2)) << PAGE_SHIFT,
+				       (uint64_t)(1 + draw(w, 8)) << PAGE_SHIFT };
+	ssize_t n = volume_copy(w->f->v, &c, 0, NULL);
+
+	expect(w, (n >= 0 && n % PAGE_BYTES == 0) || (from == to && n == -EINVAL));
+}
+
 static void resize(struct worker *w, uint64_t ino)
 {
 	struct stat st = { .st_size = (off_t)draw(w, PAGES) << PAGE_SHIFT };
@@ -178,7 +189,7 @@ static void step(struct worker *w)
 {
 	uint64_t ino = w->ino[draw(w, SHARED_FILES)];
 
-	switch (draw(w, 18)) {
+	switch (draw(w, 20)) {
 	case 0:
 		resize(w, ino);
 		break;
@@ -200,6 +211,10 @@ static void step(struct worker *w)
 		break;
 	case 16:
 		advise(w, ino);
+		break;
+	case 18:
+	case 19:
+		copy_(w, w->ino[draw(w, SHARED_FILES)], ino);
 		break;
 	case 6:
 	case 7:
