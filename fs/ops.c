@@ -94,6 +94,7 @@ const struct fuse_lowlevel_ops ops_table = {
 	.write = ops_write,
 	.fallocate = ops_fallocate,
 	.lseek = ops_lseek,
+	.copy_file_range = ops_copy_file_range,
 	.getxattr = ops_getxattr,
 	.setxattr = ops_setxattr,
 	.listxattr = ops_listxattr,

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The same copies, stores and holes in a directory of each kind; then the files of both must be the same."""
+import errno
+import mmap
+import os
+import random
+import stat
+import sys
+
+from pages import PAGE, PAGES, page, same
+
+N = 24  # pages of a file
+STEPS = 300 if PAGES < 1024 else 1500
+
+
+class Side:
+    """Two files, open and mapped, in one directory."""
+
+    def __init__(self, directory):
+        self.paths = [os.path.join(directory, f"file{i}") for i in range(2)]
+        self.fds = [os.open(p, os.O_RDWR | os.O_CREAT, 0o600) for p in self.paths]
+        for fd in self.fds:
+            os.ftruncate(fd, N * PAGE)
+        self.maps = [mmap.mmap(fd, N * PAGE) for fd in self.fds]
+
+    def copy(self, a, b, at, to, length):
+        """What copy_file_range(2) says, asked again until all is done."""
+        done = 0
+        while done < length:
+            try:
+                n = os.copy_file_range(self.fds[a], self.fds[b], length - done, at + done, to + done)
+            except OSError as e:
+                return done, errno.errorcode[e.errno]
+            if n == 0:
+                break
+            done += n
+        return done, ""
+
+    def store(self, a, at, data):
+        """Into the mapping, and nobody tells the file system."""
+        self.maps[a][at:at + len(data)] = data
+
+    def write(self, a, at, data):
+        return os.pwrite(self.fds[a], data, at)
+
+    def cut(self, a, size):
+        """What lies behind is a hole."""
+        os.ftruncate(self.fds[a], size)
+        os.ftruncate(self.fds[a], N * PAGE)
+
+    def seen(self):
+        """By the mappings and by read."""
+        return [(m[:], os.pread(fd, N * PAGE, 0), os.fstat(fd).st_size) for m, fd in zip(self.maps, self.fds)]
+
+
+def draw(rng):
+    """One operation: its name and what it is given."""
+    what = rng.random()
+    a = rng.randrange(2)
+    at = rng.randrange(N * PAGE)
+    if rng.random() < 0.5:
+        at -= at % PAGE
+    length = min(rng.choice((1, 100, PAGE, 3 * PAGE, 5000, 8 * PAGE)), N * PAGE - at)
+    if what < 0.4:
+        to = rng.randrange(N * PAGE)
+        if rng.random() < 0.7:
+            to = min(to - to % PAGE + at % PAGE, N * PAGE - 1)
+        return "copy", (a, rng.randrange(2), at, to, min(length, N * PAGE - to))
+    if what < 0.45:
+        return "cut", (a, at)
+    data = rng.randbytes(length) if rng.random() < 0.5 else page("few", rng.randrange(3))[:1] * length
+    return ("store" if what < 0.8 else "write"), (a, at, data)
+
+
+def main():
+    sides = [Side(d) for d in sys.argv[1:3]]
+    rng = random.Random(1)
+    for step in range(STEPS):
+        name, given = draw(rng)
+        results = [getattr(s, name)(*given) for s in sides]
+        same(results[0], results[1], f"step {step}: {name}")
+        if step % 10 == 0:
+            ours, theirs = (s.seen() for s in sides)
+            for i in range(2):
+                for k, what in enumerate(("mapping", "read", "size")):
+                    same(ours[i][k], theirs[i][k], f"step {step}: {name}: {what} of file {i}")
+
+    # Somebody else's copy takes suid and sgid away, root's does not.
+    for side in sides:
+        path = side.paths[1]
+        for uid, mode in ((1000, 0), (0, 0o6000)):
+            os.chmod(path, 0o6777)
+            child = os.fork()
+            if child == 0:
+                os.setuid(uid)
+                side.copy(0, 1, 0, 0, PAGE)
+                os._exit(0)
+            same(os.waitpid(child, 0)[1], 0, "the copier")
+            same(stat.S_IMODE(os.stat(path).st_mode) & 0o6000, mode, f"suid and sgid after a copy by {uid}")
+
+
+main()
