@@ -20,31 +20,36 @@ struct copy {
 	uint64_t from_offset, to_offset, len, done;
 };
 
+static void gather(struct copy *c, uint64_t index, unsigned pages, uint8_t *ret_bytes)
+{
+	struct pool *p = &c->v->pool;
+	uint32_t frame[BYTES_PAGES + 1];
+	unsigned n;
+
+	for (; pages; pages -= n, index += n) {
+		n = fault_pin(p, c->from, index, pages, frame);
+		for (unsigned k = 0; k < n; k++, ret_bytes += PAGE_BYTES) {
+			if (!frame[k]) {
+				memset(ret_bytes, 0, PAGE_BYTES);
+				continue;
+			}
+			memcpy(ret_bytes, frames_data(p->frames, frame[k]), PAGE_BYTES);
+			content_unpin(p->content, frame[k]);
+		}
+	}
+}
+
 /* Up to the end of a page of the destination: what follows are whole pages. */
 static int copy_bytes(struct copy *c, uint64_t from, uint64_t to, uint64_t len, uint64_t *ret_copied)
 {
-	struct pool *p = &c->v->pool;
 	const unsigned pages = from % PAGE_BYTES == to % PAGE_BYTES ? 1 : BYTES_PAGES;
 	uint8_t bytes[(BYTES_PAGES + 1) * PAGE_BYTES];
-	uint32_t frame[BYTES_PAGES + 1];
 	size_t written = 0;
-	unsigned n;
 	int r;
 
 	len = MIN(len, (uint64_t)pages * PAGE_BYTES - to % PAGE_BYTES);
-	n = fault_pin(p, c->from, from >> PAGE_SHIFT, (unsigned)(pages_of(from + len) - (from >> PAGE_SHIFT)), frame);
-	len = MIN(len, (uint64_t)n * PAGE_BYTES - from % PAGE_BYTES);
-	for (unsigned k = 0; k < n; k++) {
-		uint8_t *page = bytes + (size_t)k * PAGE_BYTES;
-
-		if (!frame[k]) {
-			memset(page, 0, PAGE_BYTES);
-			continue;
-		}
-		memcpy(page, frames_data(p->frames, frame[k]), PAGE_BYTES);
-		content_unpin(p->content, frame[k]);
-	}
-	r = fault_write(p, c->to, to, bytes + from % PAGE_BYTES, len, 0, &written);
+	gather(c, from >> PAGE_SHIFT, (unsigned)(pages_of(from + len) - (from >> PAGE_SHIFT)), bytes);
+	r = fault_write(&c->v->pool, c->to, to, bytes + from % PAGE_BYTES, len, 0, &written);
 	*ret_copied = written;
 	return r;
 }
@@ -109,7 +114,23 @@ static int clip(struct copy *c)
 	if (c->len && !room)
 		return -EFBIG;
 	c->len = MIN(c->len, room);
-	c->len = MIN(c->len, ((uint64_t)CALL_PAGES << PAGE_SHIFT) - c->from_offset % PAGE_BYTES); /* ends on a page */
+	c->len = MIN(c->len, ((uint64_t)CALL_PAGES << PAGE_SHIFT) - c->to_offset % PAGE_BYTES); /* ends with a page */
+	return 0;
+}
+
+static int clip_to_pages(struct copy *c)
+{
+	uint64_t end = c->to_offset + c->len;
+
+	if (!c->len)
+		return 0;
+	if (c->to_offset % PAGE_BYTES)
+		return -EXDEV;
+	if (end % PAGE_BYTES && end < inode_size(c->to)) {
+		if (c->len < PAGE_BYTES)
+			return -EXDEV;
+		c->len -= end % PAGE_BYTES;
+	}
 	return 0;
 }
 
@@ -125,6 +146,8 @@ ssize_t volume_copy(struct volume *v, const struct volume_copy *what, unsigned f
 	r = clip(&c);
 	if (!r)
 		r = check_files(&c);
+	if (!r && (flags & VOLUME_COPY_PAGES))
+		r = clip_to_pages(&c);
 	if (r < 0 || !c.len)
 		return r;
 	gate_enter(&v->gate);

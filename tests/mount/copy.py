@@ -72,6 +72,28 @@ def draw(rng):
     return ("store" if what < 0.8 else "write"), (a, at, data)
 
 
+def store_beside(side, stores):
+    """Another process stores into the end of pages of which copies change the rest: nothing of it may go."""
+    os.pwrite(side.fds[0], b"c" * N * PAGE, 0)
+    child = os.fork()
+    if child == 0:
+        m = side.maps[1]
+        for count in range(stores):
+            for k in (count, count - N // 2):
+                at = k % N * PAGE + PAGE - 8
+                if k == count:
+                    m[at:at + 8] = k.to_bytes(8, "little")
+                elif k >= 0 and int.from_bytes(m[at:at + 8], "little") != k:
+                    os._exit(1)
+        os._exit(0)
+    ended = (0, 0)
+    while ended == (0, 0):
+        for i in range(N):
+            side.copy(0, 1, i * PAGE, i * PAGE + i % 2 * 100, PAGE - 200)
+        ended = os.waitpid(child, os.WNOHANG)
+    same(ended, (child, 0), "what was stored beside copies")
+
+
 def main():
     sides = [Side(d) for d in sys.argv[1:3]]
     rng = random.Random(1)
@@ -84,6 +106,9 @@ def main():
             for i in range(2):
                 for k, what in enumerate(("mapping", "read", "size")):
                     same(ours[i][k], theirs[i][k], f"step {step}: {name}: {what} of file {i}")
+
+    for side in sides:
+        store_beside(side, 20 * STEPS)
 
     # Somebody else's copy takes suid and sgid away, root's does not.
     for side in sides:

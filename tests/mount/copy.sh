@@ -9,7 +9,7 @@ MIB=$PAGES # 1 GiB
 ALL=$((MIB * 256))
 mount_ksmfs size=$((MIB * 4))m
 data_frames() {
-	echo $(($(attr store/frames) - $(attr store/table_frames)))
+	attr stats | awk '$1 == "store/frames" { n += $2 } $1 == "store/table_frames" { n -= $2 } END { print n }'
 }
 # Milliseconds that the command takes.
 took() {

@@ -88,6 +88,34 @@ static void copy__ends_with_the_source(void **state)
 	assert_int_equal(size_of(f, to), PAGE_BYTES + 100);
 }
 
+static void copy__of_pages_leaves_parts_alone(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t from = make_file(f, "from"), to = make_file(f, "to");
+	const struct { uint64_t from, to, len; ssize_t copied; } tries[] = {
+		{ 0, 0, 3 * PAGE_BYTES, 3 * PAGE_BYTES },
+		{ 100, 0, 2 * PAGE_BYTES + 1, 2 * PAGE_BYTES },
+		{ 0, PAGE_BYTES, PAGE_BYTES + 4000, PAGE_BYTES },
+		{ 0, PAGE_BYTES, PAGE_BYTES - 1, -EXDEV },
+		{ 0, 1, 3 * PAGE_BYTES, -EXDEV },
+		{ 4 * PAGE_BYTES, 0, UINT64_MAX, -EXDEV }, /* the source's end is not the destination's */
+		{ 3 * PAGE_BYTES, 0, UINT64_MAX, PAGE_BYTES },
+		{ 0, 4 * PAGE_BYTES, 49, -EXDEV },
+		{ 0, 4 * PAGE_BYTES, 50, 50 }, /* but this is */
+		{ 4 * PAGE_BYTES, 4 * PAGE_BYTES, UINT64_MAX, 70 },
+		{ 4 * PAGE_BYTES + 70, 1, 1, 0 },
+	};
+
+	put_pages(f, from, 0, 4, A, 1);
+	assert_int_equal(put_bytes(f, from, 4 * PAGE_BYTES, 70, 'x'), 70);
+	assert_int_equal(put_bytes(f, to, 0, 4 * PAGE_BYTES + 50, 'y'), 4 * PAGE_BYTES + 50);
+	for (unsigned n = 0; n < ARRAY_SIZE(tries); n++) {
+		const struct volume_copy what = { from, tries[n].from, to, tries[n].to, tries[n].len };
+
+		assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_PAGES, NULL), tries[n].copied);
+	}
+}
+
 static void copy__of_what_cannot_be_copied_is_refused(void **state)
 {
 	struct fixture *f = *state;
@@ -266,6 +294,7 @@ static void copy__that_meets_taken_page_locks_goes_on(void **state)
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(copy__of_any_bytes_to_any_place),
 	FIXTURE_TEST(copy__ends_with_the_source),
+	FIXTURE_TEST(copy__of_pages_leaves_parts_alone),
 	FIXTURE_TEST(copy__of_what_cannot_be_copied_is_refused),
 	FIXTURE_TEST(copy__moves_the_times_and_takes_privileges),
 	FIXTURE_TEST(copy__that_ends_early_leaves_nothing_behind_its_end),
