@@ -9,11 +9,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "amount.h"
 
 #define ATTR_FORM_NUMBER       FORM_NUMBER, NULL
 #define ATTR_FORM_CAP          FORM_CAP, NULL
 #define ATTR_FORM_BOOL         FORM_BOOL, NULL
 #define ATTR_FORM_WORDS(words) FORM_WORDS, words
+#define ATTR_FORM_BYTES        FORM_BYTES, NULL
+#define ATTR_FORM_COUNT        FORM_COUNT, NULL
 
 const struct attr_row attr_rows[ATTRS] = {
 #define ATTR_SETTING(name, path, form, min, max, preset, unit, help) \
@@ -122,11 +127,25 @@ static int parse_word(const char *words, const char *text, size_t len, uint64_t 
 	return -EINVAL;
 }
 
+static int parse_limit(const struct attr_row *row, const char *text, size_t len, uint64_t *ret)
+{
+	struct amount a;
+	int r = amount_parse(text, len, &a);
+
+	if (r < 0)
+		return r;
+	if (row->form == FORM_COUNT)
+		return amount_count(&a, row->max, ret);
+	r = amount_pages(&a, (uint64_t)sysconf(_SC_PHYS_PAGES), ret);
+	*ret <<= PAGE_SHIFT;
+	return r;
+}
+
 int attr_parse(enum attr attr, const char *text, size_t len, uint64_t *ret_value)
 {
 	const struct attr_row *row = &attr_rows[attr];
 	size_t seen = strnlen(text, len), n = seen;
-	uint64_t value;
+	uint64_t value = 0;
 	int r;
 
 	if (row->kind != ATTR_KIND_SETTING)
@@ -139,6 +158,8 @@ int attr_parse(enum attr attr, const char *text, size_t len, uint64_t *ret_value
 		r = parse_word(row->words, text, n, &value);
 	else if (row->form == FORM_CAP)
 		r = parse_cap(text, n, &value);
+	else if (row->form == FORM_BYTES || row->form == FORM_COUNT)
+		r = parse_limit(row, text, n, &value);
 	else
 		r = parse_number(text, n, &value);
 	if (r < 0)

@@ -14,7 +14,7 @@
 #include "base.h"
 
 enum attr_kind { ATTR_KIND_SETTING, ATTR_KIND_COUNTER, ATTR_KIND_GAUGE, ATTR_KIND_COMPUTED };
-enum attr_form { FORM_NUMBER, FORM_CAP, FORM_BOOL, FORM_WORDS }; /* see attrs.def */
+enum attr_form { FORM_NUMBER, FORM_CAP, FORM_BOOL, FORM_WORDS, FORM_BYTES, FORM_COUNT }; /* see attrs.def */
 enum { ATTR_TEXT_BYTES = 64 }; /* room for any value as text */
 
 enum attr {

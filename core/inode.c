@@ -21,7 +21,7 @@
 #include "log.h"
 
 enum {
-	MAGIC_FORMAT = 2,
+	MAGIC_FORMAT = 3,
 	CHUNK_BITS = 8,
 	CHUNK = 1 << CHUNK_BITS, /* records that get memory and locks together */
 };
@@ -32,7 +32,6 @@ enum {
 struct itable {
 	struct arena arena;
 	struct room *room;
-	uint64_t max; /* inodes that may be used; record numbers are 1..max */
 	struct lock lock;
 	uint64_t *used_bits GUARDED_BY(lock);
 	uint32_t lowest GUARDED_BY(lock); /* no free record below */
@@ -40,6 +39,12 @@ struct itable {
 	atomic_uint chunks;
 	_Atomic(struct inode *) chunk[]; /* struct inode[CHUNK] each */
 };
+
+/* Record numbers are 1 to this: there are never more inodes than the largest limit. */
+static uint64_t numbers_max(void)
+{
+	return attr_rows[ATTR_nr_inodes].max;
+}
 
 static struct inode_record *record_at(struct itable *t, uint32_t number)
 {
@@ -120,7 +125,7 @@ static int adopt(struct itable *t)
 	struct inode_header *h = itable_header(t);
 
 	if (h->magic != MAGIC || h->format != MAGIC_FORMAT ||
-	    h->record_bytes != sizeof(struct inode_record) || h->records > t->max + 1)
+	    h->record_bytes != sizeof(struct inode_record) || h->records > numbers_max() + 1)
 		return -EUCLEAN;
 	while ((uint64_t)t->chunks << CHUNK_BITS < h->records) {
 		int r = chunk_add(t);
@@ -137,10 +142,9 @@ static int adopt(struct itable *t)
 	return 0;
 }
 
-int itable_open(int fd, struct room *room, uint64_t max, bool copy, struct itable **ret,
-		bool *ret_empty)
+int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool *ret_empty)
 {
-	uint64_t chunks = (max >> CHUNK_BITS) + 1;
+	uint64_t chunks = (numbers_max() >> CHUNK_BITS) + 1;
 	struct itable *t;
 	struct stat st;
 	int r;
@@ -151,10 +155,9 @@ int itable_open(int fd, struct room *room, uint64_t max, bool copy, struct itabl
 	if (!t)
 		return -ENOMEM;
 	t->room = room;
-	t->max = max;
 	t->lowest = 1;
 	lock_init(&t->lock, RANK_ITABLE);
-	t->used_bits = mem_alloc(max / 64 + 1, sizeof(uint64_t));
+	t->used_bits = mem_alloc(numbers_max() / 64 + 1, sizeof(uint64_t));
 	r = !t->used_bits ? -ENOMEM :
 			    arena_open(fd,
 				       pages_of(FIRST_OFFSET + (chunks << CHUNK_BITS) *
@@ -192,15 +195,16 @@ void itable_close(struct itable *t)
 /* Claim the lowest free number; 0 when the table is full. */
 static uint32_t claim(struct itable *t)
 {
+	uint64_t limit = settings_get(&itable_header(t)->settings, ATTR_nr_inodes);
 	uint32_t found = 0;
 
 	lock_take(&t->lock);
-	for (uint64_t w = t->lowest / 64; !found && w <= t->max / 64; w++) {
+	for (uint64_t w = t->lowest / 64; !found && t->used < limit && w <= numbers_max() / 64; w++) {
 		uint64_t free = ~t->used_bits[w];
 
 		if (w == 0)
 			free &= ~UINT64_C(1); /* number 0 is nobody's */
-		if (free && w * 64 + (unsigned)__builtin_ctzll(free) <= t->max)
+		if (free && w * 64 + (unsigned)__builtin_ctzll(free) <= numbers_max())
 			found = w * 64 + (unsigned)__builtin_ctzll(free);
 	}
 	if (found) {
@@ -298,16 +302,11 @@ uint64_t itable_used(const struct itable *t)
 	return t->used;
 }
 
-uint64_t itable_max(const struct itable *t)
-{
-	return t->max;
-}
-
-uint64_t itable_bytes(const struct itable *t)
+uint64_t itable_bytes(struct itable *t)
 {
 	return ((uint64_t)t->chunks << CHUNK_BITS) *
 		       (sizeof(struct inode) + sizeof(struct inode_record)) +
-	       t->max / 8;
+	       itable_header(t)->records / 8;
 }
 
 bool inode_remember(struct inode *i, uint64_t ino)

@@ -88,13 +88,14 @@ struct inode {
 
 struct itable;
 
-/* Map the memfd for at most `max` inodes; an empty one is formatted (*ret_empty).  `copy`: as arena.h. */
-int itable_open(int fd, struct room *room, uint64_t max, bool copy, struct itable **ret,
-		bool *ret_empty) must_check;
+/* Map the memfd, for as many inodes as `nr_inodes` could ever say: only address space.  An empty one is formatted
+ * (*ret_empty).  `copy`: as arena.h. */
+int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool *ret_empty) must_check;
 void itable_close(struct itable *t);
 struct inode_header *itable_header(struct itable *t);
 
-/* A new record, used, with these attributes, no names and no lookups. */
+/* A new record, used, with these attributes, no names and no lookups.  At most `nr_inodes` are used, whatever their
+ * numbers: where it was lowered some may lie above. */
 int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain, struct inode **ret) must_check;
 /* The record is free, its generation over.  It has no slots any more. */
 void itable_free(struct itable *t, struct inode *inode);
@@ -105,8 +106,7 @@ struct inode *itable_get(struct itable *t, uint64_t ino);
 struct inode *itable_next(struct itable *t, uint32_t *number);
 
 uint64_t itable_used(const struct itable *t);
-uint64_t itable_max(const struct itable *t);
-uint64_t itable_bytes(const struct itable *t);
+uint64_t itable_bytes(struct itable *t);
 
 static inline uint64_t inode_ino(const struct inode *i)
 {

@@ -3,7 +3,7 @@
  *
  * Owns     nothing: it names what volume.c opened, and counts what `size` limits.
  * Keeps    Z1 charged pages = slots that are not holes, plus what requests in flight have charged.
- * Threads  the pointers never change; the charge is atomic.
+ * Threads  the pointers never change; the charge is atomic, and changes inside the gate: who closes it knows it.
  * Fails    pool_charge(): false at the limit.
  */
 #pragma once
@@ -24,7 +24,6 @@ struct pool {
 	const struct digest_key *key;
 	struct pagelocks pagelocks;
 	_Atomic uint64_t charged;
-	_Atomic uint64_t size_pages;
 	_Atomic uint32_t rules;   /* grows, with the gate closed, when what may be merged changes */
 	_Atomic uint32_t run_stores; /* how often `run` was set: whoever acts on one sees that it is over */
 	_Atomic uint32_t waiting; /* faults outside the gate in the middle of their work */
@@ -42,13 +41,18 @@ static inline void pool_count(struct pool *p, enum attr attr, int64_t n)
 	counters_add(p->counters, attr, n);
 }
 
+static inline uint64_t pool_size_pages(const struct pool *p)
+{
+	return pool_setting(p, ATTR_size) >> PAGE_SHIFT;
+}
+
 /* Charge `n` pages; with `force` also beyond the limit (a writeback is never refused for it). */
 static inline bool pool_charge(struct pool *p, uint64_t n, bool force)
 {
 	uint64_t charged = atomic_load_explicit(&p->charged, memory_order_relaxed);
 
 	do {
-		if (!force && charged + n > atomic_load(&p->size_pages))
+		if (!force && charged + n > pool_size_pages(p))
 			return false;
 	} while (!atomic_compare_exchange_weak(&p->charged, &charged, charged + n));
 	return true;

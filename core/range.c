@@ -157,7 +157,7 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 	uint64_t end = index + count, left;
 	int r = 0;
 
-	if (count > i->record->slots + p->size_pages) /* no need to count */
+	if (count > i->record->slots + pool_size_pages(p)) /* no need to count */
 		return -ENOSPC;
 	left = count_holes(p, i, index, end);
 

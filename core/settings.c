@@ -21,21 +21,25 @@ uint64_t settings_advisable(const struct settings *s, uint64_t pages)
 }
 
 /* May `attr`, which is something else now, become `value`? */
-static int allowed(const struct settings *s, enum attr attr, uint64_t value, int64_t pages_shared)
+static int allowed(const struct settings *s, enum attr attr, uint64_t value, const struct settings_use *use)
 {
 	switch (attr) {
 	case ATTR_max_page_sharing:
-		return pages_shared ? -EBUSY : 0;
+		return use->pages_shared ? -EBUSY : 0;
 	case ATTR_advisor_min_pages_to_scan:
 		return value > settings_get(s, ATTR_advisor_max_pages_to_scan) ? -EINVAL : 0;
 	case ATTR_advisor_max_pages_to_scan:
 		return value < settings_get(s, ATTR_advisor_min_pages_to_scan) ? -EINVAL : 0;
+	case ATTR_size:
+		return value >> PAGE_SHIFT < use->charged ? -EINVAL : 0;
+	case ATTR_nr_inodes:
+		return value < use->inodes ? -EINVAL : 0;
 	default:
 		return 0;
 	}
 }
 
-int settings_store(struct settings *s, enum attr attr, uint64_t value, int64_t pages_shared)
+int settings_store(struct settings *s, enum attr attr, uint64_t value, const struct settings_use *use)
 {
 	int r;
 
@@ -45,7 +49,7 @@ int settings_store(struct settings *s, enum attr attr, uint64_t value, int64_t p
 		return -EINVAL;
 	if (settings_get(s, attr) == value)
 		return attr == ATTR_run ? SETTINGS_CHANGED : SETTINGS_KEPT;
-	r = allowed(s, attr, value, pages_shared);
+	r = allowed(s, attr, value, use);
 	if (r < 0)
 		return r;
 	atomic_store(&s->value[attr], value);

@@ -18,6 +18,13 @@ struct settings {
 /* The words of advisor_mode, by number. */
 enum advisor_mode { ADVISOR_NONE, ADVISOR_SCAN_TIME };
 
+/* What a new value must leave room for. */
+struct settings_use {
+	int64_t pages_shared;
+	uint64_t charged; /* pages against the size */
+	uint64_t inodes;
+};
+
 enum settings_r { SETTINGS_KEPT, SETTINGS_CHANGED };
 
 static inline uint64_t settings_get(const struct settings *s, enum attr attr)
@@ -30,9 +37,10 @@ void settings_reset(struct settings *s);
 /* Write a setting.  The present value is taken and does nothing (SETTINGS_KEPT), with two exceptions, as in KSM: of
  * `run` any write counts as a change, and pages_to_scan is the advisor's while there is one.
  * -EINVAL: out of range; pages_to_scan while advisor_mode is not none; advisor pages with the least above the most.
+ * -EINVAL, too: size and nr_inodes below what is in use, as a remount of tmpfs.
  * -EBUSY: max_page_sharing while pages_shared is not 0.
  * A change of advisor_mode sets pages_to_scan: to its default, or to what the advisor starts with. */
-int settings_store(struct settings *s, enum attr attr, uint64_t value, int64_t pages_shared) must_check;
+int settings_store(struct settings *s, enum attr attr, uint64_t value, const struct settings_use *use) must_check;
 
 /* The nearest to `pages` that an advisor may set pages_to_scan to: at most advisor_max_pages_to_scan, not below
  * advisor_min_pages_to_scan, and never 0, with which the scanner would stand still. */

@@ -17,7 +17,6 @@
 
 enum {
 	INDEX_ROWS = 1 << 20,
-	INODES_MAX = 1 << 26,
 	STORE_MIN = 1 << 16, /* frames */
 };
 
@@ -33,14 +32,12 @@ int volume_memfds(int *ret_frames_fd, int *ret_inodes_fd)
 	return r;
 }
 
-/* Frame numbers that are mapped: what `size` can need, and what a larger size might, with page tables.
- * Only address space: memory is taken as frames are. */
-static uint64_t store_pages(uint64_t size_pages)
+/* Frame numbers that are mapped: more than a machine can have, with swap and page tables, as the size may grow at
+ * any time.  Only address space: memory is taken as frames are. */
+static uint64_t store_pages(void)
 {
-	uint64_t ram = (uint64_t)sysconf(_SC_PHYS_PAGES);
-	uint64_t pages = MIN(size_pages, 8 * ram);
+	uint64_t pages = 8 * (uint64_t)sysconf(_SC_PHYS_PAGES);
 
-	pages = MAX(pages, 2 * ram);
 	pages += pages / 256 + STORE_MIN;
 	return MIN(pages, (uint64_t)UINT32_MAX);
 }
@@ -93,12 +90,9 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 
 	r = room_new(&v->room);
 	if (!r)
-		r = itable_open(config->inodes_fd, v->room,
-				MIN(config->nr_inodes, (uint64_t)INODES_MAX), config->copy,
-				&p->itable, ret_empty);
+		r = itable_open(config->inodes_fd, v->room, config->copy, &p->itable, ret_empty);
 	if (!r)
-		r = arena_open(config->frames_fd, store_pages(config->size_pages) << PAGE_SHIFT,
-			       config->copy, &v->frames_arena);
+		r = arena_open(config->frames_fd, store_pages() << PAGE_SHIFT, config->copy, &v->frames_arena);
 	if (!r)
 		r = frames_new(&v->frames_arena, v->room, v->counters, &p->frames);
 	if (!r)
@@ -109,7 +103,6 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	p->counters = v->counters;
 	p->settings = &itable_header(p->itable)->settings;
 	p->key = &itable_header(p->itable)->key;
-	p->size_pages = config->size_pages;
 	v->atime = config->atime;
 	v->dir_atime = config->dir_atime;
 	return 0;
@@ -133,6 +126,15 @@ static int open_threads(struct volume *v)
 	return 0;
 }
 
+/* What an empty volume starts with: whoever goes on with it finds the settings as they are then. */
+static void preset(struct volume *v, enum attr attr, uint64_t value)
+{
+	const struct attr_row *row = &attr_rows[attr];
+
+	value = MAX(value, row->min);
+	atomic_store(&v->pool.settings->value[attr], MIN(value, row->max));
+}
+
 static int make_root(struct volume *v, const struct volume_config *config)
 {
 	struct inode_attr attr = {
@@ -146,12 +148,14 @@ static int make_root(struct volume *v, const struct volume_config *config)
 	struct inode *root;
 	int r;
 
+	preset(v, ATTR_size, config->size_pages << PAGE_SHIFT);
+	preset(v, ATTR_nr_inodes, config->nr_inodes);
+	preset(v, ATTR_merge_on_write, config->merge_on_write);
 	inode_stamp(&attr, INODE_ATIME | INODE_MTIME | INODE_CTIME | INODE_BTIME);
 	r = itable_new(v->pool.itable, &attr, 0, &root);
 	if (r < 0)
 		return r;
 	ASSERT(inode_ino(root) == ROOT_INO);
-	v->pool.settings->value[ATTR_merge_on_write] = config->merge_on_write;
 	if (config->merge_optin)
 		advice_set_whole(&v->pool, root, ADVICE_UNMERGEABLE);
 	return 0;
@@ -262,9 +266,9 @@ const char *volume_dir(const struct volume *v)
 int volume_statfs(struct volume *v, struct statvfs *ret)
 {
 	struct pool *p = &v->pool;
-	uint64_t size = p->size_pages, charged = p->charged;
+	uint64_t size = pool_size_pages(p), charged = p->charged;
 	uint64_t left = size > charged ? size - charged : 0;
-	uint64_t max = itable_max(p->itable), used = itable_used(p->itable);
+	uint64_t max = pool_setting(p, ATTR_nr_inodes), used = itable_used(p->itable);
 
 	*ret = (struct statvfs){
 		.f_bsize = PAGE_BYTES,
@@ -273,8 +277,8 @@ int volume_statfs(struct volume *v, struct statvfs *ret)
 		.f_bfree = left,
 		.f_bavail = left,
 		.f_files = max,
-		.f_ffree = max - used,
-		.f_favail = max - used,
+		.f_ffree = max > used ? max - used : 0,
+		.f_favail = max > used ? max - used : 0,
 		.f_namemax = NAME_BYTES_MAX,
 	};
 	return 0;
@@ -291,7 +295,7 @@ static uint64_t metadata_bytes(struct volume *v)
 static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 {
 	struct pool *p = &v->pool;
-	uint64_t size = p->size_pages, charged = p->charged;
+	uint64_t size = pool_size_pages(p), charged = p->charged;
 
 	switch (attr) {
 	case ATTR_general_profit:
@@ -363,11 +367,15 @@ static bool is_pace(enum attr attr)
 
 int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct interrupt *interrupt)
 {
+	struct settings_use use;
 	uint32_t run_stores;
 	int r;
 
 	gate_close(&v->gate); /* when this returns, nobody goes by the old value any more */
-	r = settings_store(v->pool.settings, attr, value, counters_sum(v->counters, ATTR_pages_shared));
+	use = (struct settings_use){ .pages_shared = counters_sum(v->counters, ATTR_pages_shared),
+				     .charged = v->pool.charged,
+				     .inodes = itable_used(v->pool.itable) };
+	r = settings_store(v->pool.settings, attr, value, &use);
 	v->pool.run_stores += r == SETTINGS_CHANGED && attr == ATTR_run;
 	run_stores = v->pool.run_stores;
 	if (r == SETTINGS_CHANGED)
@@ -375,6 +383,8 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct in
 	gate_open(&v->gate);
 	if (r != SETTINGS_CHANGED)
 		return r;
+	if (attr == ATTR_size || attr == ATTR_nr_inodes)
+		return 0; /* nothing to the scanner */
 	if (attr == ATTR_run && value == 2)
 		return unmerge(v, run_stores, interrupt);
 	if (!is_pace(attr))

@@ -32,7 +32,7 @@ struct volume_config {
 	int frames_fd;   /* the two memfds (volume_memfds()); the caller keeps them open */
 	int inodes_fd;
 	const char *dir; /* where names.db and index.db live */
-	uint64_t size_pages;
+	uint64_t size_pages; /* and this: what the settings start with */
 	uint64_t nr_inodes;
 	mode_t mode; /* of the root directory */
 	uid_t uid;

@@ -30,7 +30,6 @@ struct row {
 };
 
 enum {
-	PERCENT_MAX = 100000,
 	READ_AHEAD_PRESET_KB = 128,
 	MAX_RATIO_PRESET = 100,
 };
@@ -65,75 +64,39 @@ static bool read_number(const char *text, int base, uint64_t *ret, const char **
 	return errno == 0;
 }
 
-/* A number with an optional k, m, g, t (as the kernel's memparse, which knows p and e too). */
-static bool read_bytes(const char *text, uint64_t *ret, const char **ret_rest)
-{
-	static const char suffixes[] = "kmgtpe";
-	const char *at;
-	uint64_t n;
-	unsigned shift;
-
-	if (!read_number(text, 10, &n, ret_rest))
-		return false;
-	if (**ret_rest) {
-		at = strchr(suffixes, **ret_rest | 0x20);
-		if (at) {
-			shift = 10 * (unsigned)(at - suffixes + 1);
-			if (n > UINT64_MAX >> shift)
-				return false;
-			n <<= shift;
-			(*ret_rest)++;
-		}
-	}
-	*ret = n;
-	return true;
-}
-
 static int take_size(struct reader *r, const struct row *row, char *value)
 {
 	static const char wanted[] = "bytes, with k, m, g or t, or a percentage of RAM like 50%";
-	const char *rest;
-	uint64_t n;
+	struct amount size;
+	uint64_t pages;
 
-	if (!read_bytes(value, &n, &rest))
+	if (amount_parse(value, strlen(value), &size) < 0)
 		return bad_value(r, row, value, wanted);
-	if (rest[0] == '%' && !rest[1] && n <= PERCENT_MAX) {
-		r->o->size_percent = (unsigned)n;
-		r->o->size_pages = 0;
-		r->o->size_preset = false;
-		return 0;
-	}
-	if (*rest)
-		return bad_value(r, row, value, wanted);
-	if (pages_of(n) > FILE_PAGES_MAX)
+	if (amount_pages(&size, 0, &pages) < 0)
 		return bad_value(r, row, value, "at most 16t; 0 is no limit");
-	r->o->size_percent = 0;
+	r->o->size = size;
 	r->o->size_preset = false;
-	r->o->size_pages = pages_of(n);
 	return 0;
 }
 
 static int take_blocks(struct reader *r, const struct row *row, char *value)
 {
-	const char *rest;
-	uint64_t n;
+	struct amount size;
 
-	if (!read_bytes(value, &n, &rest) || *rest || n > FILE_PAGES_MAX)
+	if (amount_parse(value, strlen(value), &size) < 0 || size.is_percent || size.number > FILE_PAGES_MAX)
 		return bad_value(r, row, value, "a number of pages, with k, m or g; 0 is no limit");
-	r->o->size_percent = 0;
+	size.number <<= PAGE_SHIFT;
+	r->o->size = size;
 	r->o->size_preset = false;
-	r->o->size_pages = n;
 	return 0;
 }
 
 static int take_inodes(struct reader *r, const struct row *row, char *value)
 {
-	const char *rest;
-	uint64_t n;
+	struct amount count;
 
-	if (!read_bytes(value, &n, &rest) || *rest || n > row->max)
+	if (amount_parse(value, strlen(value), &count) < 0 || amount_count(&count, row->max, &r->o->nr_inodes) < 0)
 		return bad_value(r, row, value, "a number of inodes, with k, m or g; 0 is no limit");
-	r->o->nr_inodes = n;
 	r->o->nr_inodes_preset = false;
 	return 0;
 }
@@ -251,7 +214,7 @@ static int take_never(struct reader *r, const struct row *row, char *value)
 static const struct row rows[] = {
 	{"size=", take_size, "limit of the files' bytes: bytes, k, m, g, t, or % of RAM (50%); 0 none"},
 	{"nr_blocks=", take_blocks, "the same in pages"},
-	{"nr_inodes=", take_inodes, "limit of inodes (half of RAM's pages); 0 none", .max = UINT32_MAX},
+	{"nr_inodes=", take_inodes, "limit of inodes (half of RAM's pages); 0 none", .max = UINT32_MAX - 1},
 	{"mode=", take_mode, "permissions of the root directory, in octal (1777)"},
 	{"uid=", take_u32, "owner of the root directory", FIELD(uid), .max = UINT32_MAX - 1},
 	{"gid=", take_u32, "group of the root directory", FIELD(gid), .max = UINT32_MAX - 1},
@@ -406,17 +369,12 @@ void options_resolve(struct options *o, uint64_t ram_pages, uid_t uid, gid_t gid
 {
 	if (o->size_preset)
 		o->size_pages = MAX(ram_pages / 2, UINT64_C(1));
-	if (o->size_percent) /* tmpfs rounds this one up */
-		o->size_pages = (ram_pages * o->size_percent + 99) / 100;
-	o->size_preset = false;
-	o->size_percent = 0;
-	if (o->size_pages == 0 || o->size_pages > FILE_PAGES_MAX)
-		o->size_pages = FILE_PAGES_MAX;
-	if (o->nr_inodes_preset)
+	else if (amount_pages(&o->size, ram_pages, &o->size_pages) < 0)
+		ASSERT(!"a size that was refused when it was read");
+	if (o->nr_inodes_preset) {
 		o->nr_inodes = MAX(ram_pages / 2, UINT64_C(1));
-	o->nr_inodes_preset = false;
-	if (o->nr_inodes == 0 || o->nr_inodes > UINT32_MAX - 1)
-		o->nr_inodes = UINT32_MAX - 1;
+		o->nr_inodes = MIN(o->nr_inodes, (uint64_t)UINT32_MAX - 1);
+	}
 	if (o->uid == (uid_t)-1)
 		o->uid = uid;
 	if (o->gid == (gid_t)-1)

@@ -12,17 +12,17 @@
 #include <limits.h>
 #include <sys/types.h>
 
-#include "core/base.h"
+#include "core/amount.h"
 
 enum control_mode { CONTROL_HIDDEN, CONTROL_VISIBLE, CONTROL_NONE };
 
 struct options {
-	/* As tmpfs understands them; 0 pages or inodes stand for "no limit". */
-	uint64_t size_pages;
-	unsigned size_percent; /* of RAM, when not 0: instead of size_pages */
-	bool size_preset;      /* a half of RAM */
+	/* As tmpfs understands them. */
+	struct amount size;
+	bool size_preset;      /* not given: a half of RAM */
+	uint64_t size_pages;   /* once resolved */
 	uint64_t nr_inodes;
-	bool nr_inodes_preset; /* a half of RAM's pages */
+	bool nr_inodes_preset; /* not given: a half of RAM's pages */
 	mode_t mode;
 	uid_t uid; /* -1: who mounts */
 	gid_t gid;

@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct form {
-	enum { NUMBER, CAP, BOOL, WORDS } kind;
+	enum { NUMBER, CAP, BOOL, WORDS, LIMIT } kind;
 	const char *words;
 };
 
@@ -17,6 +17,8 @@ struct form {
 #define ATTR_FORM_CAP      CAP, NULL
 #define ATTR_FORM_BOOL     BOOL, NULL
 #define ATTR_FORM_WORDS(w) WORDS, w
+#define ATTR_FORM_BYTES    LIMIT, NULL
+#define ATTR_FORM_COUNT    LIMIT, NULL
 
 /* Text for roff: a leading dot or quote would be a request, and a backslash an escape. */
 static void put(const char *text)
@@ -79,6 +81,10 @@ static void put_range(const struct form *form, uint64_t min, uint64_t max, uint6
 		break;
 	case WORDS:
 		put_words(form->words, preset);
+		break;
+	case LIMIT:
+		printf("At most %llu, which 0 stands for, at first what the mount option says.\n",
+		       (unsigned long long)max);
 		break;
 	case CAP:
 	case NUMBER:

@@ -34,6 +34,12 @@ void fixture_check(struct fixture *f);
 /* Close and open again on the same memfds and directory. */
 void fixture_reopen(struct fixture *f);
 
+/* Another limit, whatever is in use. */
+static inline void set_size(struct fixture *f, uint64_t pages)
+{
+	f->v->pool.settings->value[ATTR_size] = pages << PAGE_SHIFT;
+}
+
 static inline struct name name_of(const char *text)
 {
 	return (struct name){ text, strlen(text) };

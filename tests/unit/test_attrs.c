@@ -119,6 +119,35 @@ static void parse__bytes_behind_a_nul_are_refused_and_decide_nothing(void **stat
 	assert_int_equal(value, 77);
 }
 
+static void parse__limits_are_what_the_mount_options_take(void **state)
+{
+	static const struct sample good[] = {
+		{ ATTR_size, "1", PAGE_BYTES },		     { ATTR_size, "3m\n", 3 << 20 },
+		{ ATTR_size, "0", UINT64_C(1) << 44 },	     { ATTR_size, "16t", UINT64_C(1) << 44 },
+		{ ATTR_nr_inodes, "1k", 1024 },		     { ATTR_nr_inodes, "0\n", 1 << 26 },
+		{ ATTR_nr_inodes, "4294967295", 1 << 26 },
+	};
+	static const char *const bad[] = { "", "\n", "+1", "-1", "1 ", " 1", "1x", "17t", "1k\n\n", "0x1", "101x%", "none" };
+	uint64_t value = 77, half, all;
+
+	(void)state;
+	for (unsigned n = 0; n < ARRAY_SIZE(bad); n++) {
+		assert_int_equal(parse(ATTR_size, bad[n], &value), -EINVAL);
+		assert_int_equal(parse(ATTR_nr_inodes, bad[n], &value), -EINVAL);
+	}
+	assert_int_equal(parse(ATTR_nr_inodes, "50%", &value), -EINVAL);
+	assert_int_equal(parse(ATTR_nr_inodes, "4g", &value), -EINVAL);
+	assert_int_equal(attr_parse(ATTR_size, "1m\0", 3, &value), -EINVAL);
+	assert_int_equal(value, 77);
+	for (unsigned n = 0; n < ARRAY_SIZE(good); n++) {
+		assert_int_equal(parse(good[n].attr, good[n].text, &value), 0);
+		assert_true(value == good[n].value);
+	}
+	assert_int_equal(parse(ATTR_size, "50%", &half), 0);
+	assert_int_equal(parse(ATTR_size, "100%\n", &all), 0);
+	assert_true(half > 0 && half % PAGE_BYTES == 0 && (2 * half == all || 2 * half == all + PAGE_BYTES));
+}
+
 static void print__is_what_parse_takes(void **state)
 {
 	(void)state;
@@ -206,6 +235,7 @@ int main(void)
 		cmocka_unit_test(parse__of_a_cap_tells_too_large_from_wrong),
 		cmocka_unit_test(parse__bytes_behind_a_nul_are_refused_and_decide_nothing),
 		cmocka_unit_test(parse__only_settings_are_written),
+		cmocka_unit_test(parse__limits_are_what_the_mount_options_take),
 		cmocka_unit_test(print__is_what_parse_takes),
 		cmocka_unit_test(print__figures_may_be_negative_and_settings_are_not),
 		cmocka_unit_test(print_choice__shows_all_words_and_the_present_one),

@@ -293,7 +293,7 @@ static void write__at_the_limit_is_short_and_then_refused(void **state)
 	uint8_t data[8 * PAGE_BYTES];
 	struct stat st;
 
-	f->v->pool.size_pages = 5;
+	set_size(f, 5);
 	for (unsigned n = 0; n < 8; n++)
 		fill_page(data + n * PAGE_BYTES, A + n);
 	assert_int_equal(volume_write(f->v, ino, 0, data, sizeof(data), 0), 5 * PAGE_BYTES);
@@ -313,7 +313,7 @@ static void writeback__goes_beyond_the_limit(void **state)
 	uint8_t data[8 * PAGE_BYTES];
 
 	truncate_to_pages(f, ino, 8);
-	f->v->pool.size_pages = 2;
+	set_size(f, 2);
 	for (unsigned n = 0; n < 8; n++)
 		fill_page(data + n * PAGE_BYTES, A + n);
 	assert_int_equal(volume_write(f->v, ino, 0, data, sizeof(data), VOLUME_WRITEBACK), sizeof(data));

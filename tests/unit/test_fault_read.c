@@ -59,7 +59,7 @@ static void read__a_hole_that_cannot_be_reserved_is_enospc(void **state)
 	truncate_to_pages(f, ino, 20);
 	put_page(f, ino, 0, A);
 	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
-	f->v->pool.size_pages = 1;
+	set_size(f, 1);
 	assert_int_equal(volume_read(f->v, ino, 0, 2 * PAGE_BYTES, &r), -ENOSPC);
 	assert_int_equal(frame_at(f, ino, 0).pins, 0);
 	assert_page(f, ino, 0, A);

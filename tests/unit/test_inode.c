@@ -23,14 +23,22 @@ struct table {
 
 static const struct inode_attr attr = { .mode = S_IFREG | 0640, .nlink = 1, .size = 5 };
 
+static void limit(struct table *t, uint64_t inodes)
+{
+	itable_header(t->t)->settings.value[ATTR_nr_inodes] = inodes;
+}
+
 static int setup(void **state)
 {
 	static struct table table;
 
 	memset(&table, 0, sizeof(table));
 	*state = &table;
-	return arena_memfd("test", &table.fd) || room_new(&table.room) ||
-	       itable_open(table.fd, table.room, MAX_INODES, false, &table.t, &table.empty);
+	if (arena_memfd("test", &table.fd) || room_new(&table.room) ||
+	    itable_open(table.fd, table.room, false, &table.t, &table.empty))
+		return -1;
+	limit(&table, MAX_INODES);
+	return 0;
 }
 
 static int teardown(void **state)
@@ -226,6 +234,37 @@ static void stat__shows_attributes_and_what_is_counted(void **state)
 	assert_int_equal(st.st_atim.tv_sec, 0);
 }
 
+static void open__more_records_than_there_can_be_are_not_ours(void **state)
+{
+	struct table *t = *state;
+
+	itable_header(t->t)->records = (1 << 26) + 2;
+	itable_close(t->t);
+	t->t = NULL;
+	assert_int_equal(itable_open(t->fd, t->room, false, &t->t, &t->empty), -EUCLEAN);
+}
+
+/* Of 600 every other goes: 300 are left, as far up as number 600. */
+static void new__a_limit_is_on_how_many_not_on_numbers(void **state)
+{
+	struct table *t = *state;
+	struct inode *i;
+
+	for (unsigned n = 0; n < 600; n++)
+		new(t);
+	for (unsigned n = 1; n < 600; n += 2)
+		bury(t, itable_get(t->t, n));
+	limit(t, 301);
+	assert_int_equal(new(t)->number, 1);
+	assert_int_equal(itable_new(t->t, &attr, 0, &i), -ENOSPC);
+	assert_non_null(itable_get(t->t, 600));
+	limit(t, 2000);
+	for (unsigned n = 302; n <= 2000; n++)
+		i = new(t);
+	assert_int_equal(i->number, 2000);
+	assert_int_equal(itable_new(t->t, &attr, 0, &i), -ENOSPC);
+}
+
 static void open__again_finds_the_records(void **state)
 {
 	struct table *t = *state;
@@ -239,8 +278,7 @@ static void open__again_finds_the_records(void **state)
 	inode_attr_end(i);
 	itable_close(t->t);
 	t->t = NULL;
-	assert_int_equal(itable_open(t->fd, t->room, 299, false, &t->t, &t->empty), -EUCLEAN);
-	assert_int_equal(itable_open(t->fd, t->room, MAX_INODES, false, &t->t, &t->empty), 0);
+	assert_int_equal(itable_open(t->fd, t->room, false, &t->t, &t->empty), 0);
 	assert_false(t->empty);
 	assert_memory_equal(&itable_header(t->t)->key, &key, sizeof(key));
 	assert_int_equal(itable_used(t->t), 299);
@@ -258,6 +296,8 @@ int main(void)
 		TEST(new__generations_go_round_without_the_highest),
 		TEST(new__a_record_starts_anew),
 		TEST(new__a_full_table_is_enospc),
+		TEST(new__a_limit_is_on_how_many_not_on_numbers),
+		TEST(open__more_records_than_there_can_be_are_not_ours),
 		TEST(new__without_memory_changes_nothing),
 		TEST(get__what_is_not_there_is_null),
 		TEST(next__meets_all_in_use),

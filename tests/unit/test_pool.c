@@ -9,7 +9,7 @@ static void charge__stops_at_the_size(void **state)
 	struct fixture *f = *state;
 	struct pool *p = &f->v->pool;
 
-	p->size_pages = 10;
+	set_size(f, 10);
 	assert_true(pool_charge(p, 7, false));
 	assert_false(pool_charge(p, 4, false));
 	assert_true(pool_charge(p, 3, false));

@@ -89,7 +89,7 @@ static void reserve__all_or_none(void **state)
 	uint64_t ino = make_file(f, "file");
 
 	put_page(f, ino, 1500, A);
-	f->v->pool.size_pages = 3000;
+	set_size(f, 3000);
 	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 3001 * PAGE_BYTES), -ENOSPC);
 	assert_figure(f, store_reserved_pages, 0);
 	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 3000 * PAGE_BYTES), 0);

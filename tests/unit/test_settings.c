@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 static struct settings s;
+static const struct settings_use nothing;
+static const struct settings_use much = { .pages_shared = 77, .charged = 77, .inodes = 77 };
 
 static int reset(void **state)
 {
@@ -25,16 +27,17 @@ static int reset(void **state)
 /* Nothing but the result, and no setting, may differ after a refusal. */
 static void refuse(enum attr attr, uint64_t value, int64_t pages_shared, int errno_)
 {
+	const struct settings_use use = { .pages_shared = pages_shared };
 	struct settings before;
 
 	memcpy((void *)&before, (void *)&s, sizeof(s));
-	assert_int_equal(settings_store(&s, attr, value, pages_shared), -errno_);
+	assert_int_equal(settings_store(&s, attr, value, &use), -errno_);
 	assert_memory_equal((void *)&before, (void *)&s, sizeof(s));
 }
 
 static void change(enum attr attr, uint64_t value)
 {
-	assert_int_equal(settings_store(&s, attr, value, 0), SETTINGS_CHANGED);
+	assert_int_equal(settings_store(&s, attr, value, &nothing), SETTINGS_CHANGED);
 	assert_true(settings_get(&s, attr) == value);
 }
 
@@ -56,6 +59,25 @@ static void reset__each_has_its_default(void **state)
 	assert_setting(advisor_max_pages_to_scan, 30000);
 }
 
+static void store__limits_leave_room_for_what_is_in_use(void **state)
+{
+	const struct settings_use use = { .charged = 10, .inodes = 5 };
+
+	(void)state;
+	for (unsigned n = 0; n < 2; n++) { /* also back, from no limit */
+		assert_int_equal(settings_store(&s, ATTR_size, 9 * PAGE_BYTES, &use), -EINVAL);
+		assert_int_equal(settings_store(&s, ATTR_nr_inodes, 4, &use), -EINVAL);
+		assert_int_equal(settings_store(&s, ATTR_size, 10 * PAGE_BYTES, &use), SETTINGS_CHANGED);
+		assert_int_equal(settings_store(&s, ATTR_nr_inodes, 5, &use), SETTINGS_CHANGED);
+		assert_setting(size, 10 * PAGE_BYTES);
+		assert_setting(nr_inodes, 5);
+		change(ATTR_size, attr_rows[ATTR_size].max);
+		change(ATTR_nr_inodes, attr_rows[ATTR_nr_inodes].max);
+	}
+	refuse(ATTR_size, 0, 0, EINVAL);
+	refuse(ATTR_nr_inodes, 0, 0, EINVAL);
+}
+
 static void store__the_present_value_does_nothing(void **state)
 {
 	(void)state;
@@ -65,7 +87,7 @@ static void store__the_present_value_does_nothing(void **state)
 		if (attr_rows[a].kind != ATTR_KIND_SETTING)
 			continue;
 		memcpy((void *)&before, (void *)&s, sizeof(s));
-		assert_int_equal(settings_store(&s, a, settings_get(&s, a), 77),
+		assert_int_equal(settings_store(&s, a, settings_get(&s, a), &much),
 				 a == ATTR_run ? SETTINGS_CHANGED : SETTINGS_KEPT);
 		assert_memory_equal((void *)&before, (void *)&s, sizeof(s));
 	}
@@ -98,7 +120,7 @@ static void store__max_page_sharing_only_while_nothing_is_shared(void **state)
 	refuse(ATTR_max_page_sharing, 1, 1, EINVAL); /* what is wrong is wrong at any time */
 	change(ATTR_max_page_sharing, 2);
 	refuse(ATTR_max_page_sharing, 0, 1, EBUSY);
-	assert_int_equal(settings_store(&s, ATTR_max_page_sharing, 2, 1), SETTINGS_KEPT);
+	assert_int_equal(settings_store(&s, ATTR_max_page_sharing, 2, &much), SETTINGS_KEPT);
 	change(ATTR_max_page_sharing, 0);
 }
 
@@ -110,7 +132,7 @@ static void store__pages_to_scan_is_the_advisors_while_there_is_one(void **state
 	assert_setting(pages_to_scan, 500);
 	refuse(ATTR_pages_to_scan, 600, 0, EINVAL);
 	refuse(ATTR_pages_to_scan, 500, 0, EINVAL);
-	assert_int_equal(settings_store(&s, ATTR_advisor_mode, ADVISOR_SCAN_TIME, 0), SETTINGS_KEPT);
+	assert_int_equal(settings_store(&s, ATTR_advisor_mode, ADVISOR_SCAN_TIME, &nothing), SETTINGS_KEPT);
 	change(ATTR_advisor_mode, ADVISOR_NONE);
 	assert_setting(pages_to_scan, 100);
 	change(ATTR_pages_to_scan, 600);
@@ -120,7 +142,7 @@ static void store__the_present_mode_leaves_pages_to_scan(void **state)
 {
 	(void)state;
 	change(ATTR_pages_to_scan, 7);
-	assert_int_equal(settings_store(&s, ATTR_advisor_mode, ADVISOR_NONE, 0), SETTINGS_KEPT);
+	assert_int_equal(settings_store(&s, ATTR_advisor_mode, ADVISOR_NONE, &nothing), SETTINGS_KEPT);
 	assert_setting(pages_to_scan, 7);
 }
 
@@ -158,6 +180,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(reset__each_has_its_default),
 		TEST(store__the_present_value_does_nothing),
+		TEST(store__limits_leave_room_for_what_is_in_use),
 		TEST(store__only_settings_within_their_range),
 		TEST(store__max_page_sharing_only_while_nothing_is_shared),
 		TEST(store__pages_to_scan_is_the_advisors_while_there_is_one),

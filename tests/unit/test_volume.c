@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/volume.h"
 
+#include <stdio.h>
 #include <unistd.h>
 
 #include "tests/unit/fixture.h"
@@ -45,7 +46,7 @@ static void statfs__is_the_size_and_what_is_left(void **state)
 	struct fixture *f = *state;
 	struct statvfs st;
 
-	f->v->pool.size_pages = 100;
+	set_size(f, 100);
 	put_pages(f, make_file(f, "file"), 0, 10, A, 0); /* logical pages: shared or not */
 	assert_int_equal(volume_statfs(f->v, &st), 0);
 	assert_int_equal(st.f_bsize, PAGE_BYTES);
@@ -53,9 +54,43 @@ static void statfs__is_the_size_and_what_is_left(void **state)
 	assert_int_equal(st.f_bfree, 90);
 	assert_int_equal(st.f_files, f->config.nr_inodes);
 	assert_int_equal(st.f_ffree, f->config.nr_inodes - 2);
-	f->v->pool.size_pages = 5;
+	set_size(f, 5);
 	assert_int_equal(volume_statfs(f->v, &st), 0);
 	assert_int_equal(st.f_bavail, 0);
+}
+
+static void set__limits_hold_at_once_and_for_who_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	struct statvfs st;
+
+	assert_figure(f, size, (int64_t)(f->config.size_pages << PAGE_SHIFT));
+	assert_figure(f, nr_inodes, (int64_t)f->config.nr_inodes);
+	put_pages(f, ino, 0, 10, A, 0);
+	assert_int_equal(volume_set(f->v, ATTR_size, 9 * PAGE_BYTES, NULL), -EINVAL);
+	assert_int_equal(volume_set(f->v, ATTR_size, 10 * PAGE_BYTES, NULL), 0);
+	assert_int_equal(put_bytes(f, ino, 10 * PAGE_BYTES, 1, 'x'), -ENOSPC);
+	assert_int_equal(volume_set(f->v, ATTR_size, 12 * PAGE_BYTES, NULL), 0);
+	assert_int_equal(put_bytes(f, ino, 10 * PAGE_BYTES, 1, 'x'), 1);
+	assert_int_equal(volume_set(f->v, ATTR_nr_inodes, 1, NULL), -EINVAL);
+	assert_int_equal(volume_set(f->v, ATTR_nr_inodes, 2, NULL), 0);
+	fixture_reopen(f);
+	assert_int_equal(volume_statfs(f->v, &st), 0);
+	assert_int_equal(st.f_blocks, 12);
+	assert_int_equal(st.f_bfree, 1);
+	assert_int_equal(st.f_files, 2);
+	assert_int_equal(st.f_ffree, 0);
+	assert_figure(f, size, 12 * PAGE_BYTES);
+	assert_int_equal(volume_set(f->v, ATTR_nr_inodes, 5000, NULL), 0);
+	for (unsigned n = 0; n < 4998; n++) {
+		char name[16];
+
+		(void)snprintf(name, sizeof(name), "f%u", n);
+		make_file(f, name);
+	}
+	assert_int_equal(volume_statfs(f->v, &st), 0);
+	assert_int_equal(st.f_ffree, 0);
 }
 
 static void set__only_settings_within_their_range(void **state)
@@ -128,6 +163,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(open__an_empty_volume_is_a_root_and_nothing_else),
 	cmocka_unit_test(open__where_no_database_can_be_is_an_error),
 	FIXTURE_TEST(statfs__is_the_size_and_what_is_left),
+	FIXTURE_TEST(set__limits_hold_at_once_and_for_who_goes_on),
 	FIXTURE_TEST(set__only_settings_within_their_range),
 	FIXTURE_TEST(set__what_depends_on_others_is_refused_as_ksm_does),
 	FIXTURE_TEST(stats__the_profit_is_what_is_saved_less_what_is_spent),
