@@ -18,6 +18,7 @@
 
 #include "core/log.h"
 #include "fs/options.h"
+#include "fs/remount.h"
 #include "fs/super.h"
 #include "fs/title.h"
 #include "fs/why.h"
@@ -201,6 +202,13 @@ static void leave_terminal(void)
 		log_warning("cannot leave the working directory: %s", strerror(errno));
 }
 
+static int run_remount(const struct command_line *c, const struct options *o)
+{
+	struct why why = {0};
+
+	return remount(o, c->mountpoint, &why) < 0 ? complain(EXIT_MOUNT, "%s", why.text) : EXIT_OK;
+}
+
 static int run_foreground(const struct command_line *c, const struct options *o)
 {
 	struct why why = {0};
@@ -271,5 +279,7 @@ int main(int argc, char **argv)
 	if (!c.foreground)
 		close_other_fds();
 	open_log(&c);
+	if (o.remount)
+		return run_remount(&c, &o);
 	return c.foreground ? run_foreground(&c, &o) : run_background(&c, &o);
 }

@@ -306,12 +306,16 @@ static void warn_of_timeout(const char *path)
 
 void mount_tune(const struct mount *m, const struct options *o)
 {
-	warn_of_timeout("/proc/sys/fs/fuse/default_request_timeout");
-	warn_of_timeout("/proc/sys/fs/fuse/max_request_timeout");
+	if (!o->remount) {
+		warn_of_timeout("/proc/sys/fs/fuse/default_request_timeout");
+		warn_of_timeout("/proc/sys/fs/fuse/max_request_timeout");
+	}
 	if (m->unmounter_fd >= 0)
 		return; /* mount_make() has said so */
-	set_backing_device(m, "read_ahead_kb", o->read_ahead_kb);
-	set_backing_device(m, "max_ratio", o->max_ratio);
+	if (!o->remount || (o->given & OPTION_READ_AHEAD))
+		set_backing_device(m, "read_ahead_kb", o->read_ahead_kb);
+	if (!o->remount || (o->given & OPTION_MAX_RATIO))
+		set_backing_device(m, "max_ratio", o->max_ratio);
 }
 
 int mount_detach(const struct mount *m)

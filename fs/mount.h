@@ -29,7 +29,7 @@ int mount_make(struct mount *m, const struct options *o, const char *source, con
 	       struct why *why) must_check;
 
 /* Read-ahead and dirty ratio of the backing device, which the kernel only takes after INIT has been
- * answered.  What cannot be had is said in the log. */
+ * answered; at a remount those that were given.  What cannot be had is said in the log. */
 void mount_tune(const struct mount *m, const struct options *o);
 
 /* Ask for the end: the mount goes from the tree, files in use work on. -EPERM for ordinary users. */

@@ -27,6 +27,7 @@ struct row {
 	size_t offset;    /* of the field in struct options */
 	uint64_t max;
 	unsigned long set, clear; /* MS_* */
+	unsigned given; /* enum option_given */
 };
 
 enum {
@@ -75,7 +76,6 @@ static int take_size(struct reader *r, const struct row *row, char *value)
 	if (amount_pages(&size, 0, &pages) < 0)
 		return bad_value(r, row, value, "at most 16t; 0 is no limit");
 	r->o->size = size;
-	r->o->size_preset = false;
 	return 0;
 }
 
@@ -87,7 +87,6 @@ static int take_blocks(struct reader *r, const struct row *row, char *value)
 		return bad_value(r, row, value, "a number of pages, with k, m or g; 0 is no limit");
 	size.number <<= PAGE_SHIFT;
 	r->o->size = size;
-	r->o->size_preset = false;
 	return 0;
 }
 
@@ -97,7 +96,6 @@ static int take_inodes(struct reader *r, const struct row *row, char *value)
 
 	if (amount_parse(value, strlen(value), &count) < 0 || amount_count(&count, row->max, &r->o->nr_inodes) < 0)
 		return bad_value(r, row, value, "a number of inodes, with k, m or g; 0 is no limit");
-	r->o->nr_inodes_preset = false;
 	return 0;
 }
 
@@ -183,6 +181,12 @@ static int take_allow_other(struct reader *r, const struct row *row, char *value
 	return 0;
 }
 
+static int take_remount(struct reader *r, const struct row *row, char *value)
+{
+	r->o->remount = true;
+	return 0;
+}
+
 /* Security labels: the kernel's parser knows what they mean. */
 static int take_kernel(struct reader *r, const struct row *row, char *value)
 {
@@ -212,25 +216,33 @@ static int take_never(struct reader *r, const struct row *row, char *value)
 
 /* A name that ends in '=' needs a value; one that ends in '?' may have one; others have none. */
 static const struct row rows[] = {
-	{"size=", take_size, "limit of the files' bytes: bytes, k, m, g, t, or % of RAM (50%); 0 none"},
-	{"nr_blocks=", take_blocks, "the same in pages"},
-	{"nr_inodes=", take_inodes, "limit of inodes (half of RAM's pages); 0 none", .max = UINT32_MAX - 1},
+	{"size=", take_size, "limit of the files' bytes: bytes, k, m, g, t, or % of RAM (50%); 0 none", .given = OPTION_SIZE},
+	{"nr_blocks=", take_blocks, "the same in pages", .given = OPTION_SIZE},
+	{"nr_inodes=", take_inodes, "limit of inodes (half of RAM's pages); 0 none", .max = UINT32_MAX - 1,
+	 .given = OPTION_INODES},
 	{"mode=", take_mode, "permissions of the root directory, in octal (1777)"},
 	{"uid=", take_u32, "owner of the root directory", FIELD(uid), .max = UINT32_MAX - 1},
 	{"gid=", take_u32, "group of the root directory", FIELD(gid), .max = UINT32_MAX - 1},
-	{"index=", take_text, "directory of the databases, instead of a private one", TEXT(index)},
-	{"control=", take_control, "hidden, visible or none: .ksmfs/ in the root directory (hidden)"},
+	{"index=", take_text, "directory of the databases, instead of a private one", TEXT(index),
+	 .given = OPTION_INDEX},
+	{"control=", take_control, "hidden, visible or none: .ksmfs/ in the root directory (hidden)",
+	 .given = OPTION_CONTROL},
 	{"merge=", take_merge, "all, or optin: only what is said to be mergeable, see ksmfsctl (all)"},
 	{"merge_on_write=", take_bool, "what the setting of that name starts with: 0 or 1 (1)",
 	 FIELD(merge_on_write)},
 	{"read_ahead_kb=", take_u32, "read-ahead of the mount, as root (128)", FIELD(read_ahead_kb),
-	 .max = 1 << 20},
+	 .max = 1 << 20, .given = OPTION_READ_AHEAD},
 	{"max_ratio=", take_u32, "its share of dirty memory in percent, as root (100)",
-	 FIELD(max_ratio), .max = 100},
+	 FIELD(max_ratio), .max = 100, .given = OPTION_MAX_RATIO},
+
+	{"remount", take_remount, "change the mount that is there: size, nr_inodes, and what mount(8) knows, like ro"},
 
 	{"huge?", take_never, "pages are merged one by one, so there are no huge ones"},
 	{"mpol?", take_never, "a merged page has no single user whose memory policy could hold"},
-	{"remount", take_never, "a mount is changed by writing to the files in its .ksmfs/"},
+
+	{"user_id=", pass_over, .given = OPTION_OF_KERNEL},
+	{"group_id=", pass_over, .given = OPTION_OF_KERNEL},
+	{"seclabel", pass_over, .given = OPTION_OF_KERNEL},
 
 	{"allow_other", take_allow_other},
 	{"default_permissions", pass_over}, /* always */
@@ -319,14 +331,13 @@ static int take_option(struct reader *r, char *text)
 		return refuse(r, &named, "needs a value");
 	if (!form && value)
 		return refuse(r, &named, "takes no value");
+	r->o->given |= row->given;
 	return row->take(r, &named, value);
 }
 
 static void preset(struct options *o)
 {
 	memset(o, 0, sizeof(*o));
-	o->size_preset = true;
-	o->nr_inodes_preset = true;
 	o->mode = 01777;
 	o->uid = (uid_t)-1;
 	o->gid = (gid_t)-1;
@@ -360,18 +371,24 @@ int options_parse(const char *text, struct options *o, char *err, size_t errlen)
 		if (r < 0)
 			return r;
 		if (!*p)
-			return 0;
+			break;
 		len = 0;
 	}
+	if ((o->given & OPTION_OF_KERNEL) && !o->remount) {
+		/* what the kernel tells of a mount, mount(8) says to a remount */
+		snprintf(err, errlen, "options user_id, group_id and seclabel are only known to a remount");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 void options_resolve(struct options *o, uint64_t ram_pages, uid_t uid, gid_t gid)
 {
-	if (o->size_preset)
+	if (!(o->given & OPTION_SIZE))
 		o->size_pages = MAX(ram_pages / 2, UINT64_C(1));
 	else if (amount_pages(&o->size, ram_pages, &o->size_pages) < 0)
 		ASSERT(!"a size that was refused when it was read");
-	if (o->nr_inodes_preset) {
+	if (!(o->given & OPTION_INODES)) {
 		o->nr_inodes = MAX(ram_pages / 2, UINT64_C(1));
 		o->nr_inodes = MIN(o->nr_inodes, (uint64_t)UINT32_MAX - 1);
 	}

@@ -16,16 +16,28 @@
 
 enum control_mode { CONTROL_HIDDEN, CONTROL_VISIBLE, CONTROL_NONE };
 
+/* Where it matters whether somebody has said it. */
+enum option_given {
+	OPTION_SIZE = 1 << 0,
+	OPTION_INODES = 1 << 1,
+	OPTION_INDEX = 1 << 2,
+	OPTION_CONTROL = 1 << 3,
+	OPTION_READ_AHEAD = 1 << 4,
+	OPTION_MAX_RATIO = 1 << 5,
+	OPTION_OF_KERNEL = 1 << 6, /* what only the kernel says, of a mount that is there */
+};
+
 struct options {
 	/* As tmpfs understands them. */
 	struct amount size;
-	bool size_preset;      /* not given: a half of RAM */
-	uint64_t size_pages;   /* once resolved */
+	uint64_t size_pages; /* once resolved */
 	uint64_t nr_inodes;
-	bool nr_inodes_preset; /* not given: a half of RAM's pages */
 	mode_t mode;
 	uid_t uid; /* -1: who mounts */
 	gid_t gid;
+
+	bool remount;   /* change the mount that is there */
+	unsigned given; /* enum option_given: what is not a preset */
 
 	char index[PATH_MAX]; /* empty: a private directory is made */
 	enum control_mode control;

@@ -214,8 +214,26 @@ static void unknown__options_are_refused_by_name(void **state)
 	refuse("huge", "huge");
 	refuse("huge=always", "huge");
 	refuse("mpol=bind:0", "mpol");
-	refuse("remount", "remount");
+	refuse("user_id=0", "user_id");
+	refuse("rw,group_id=0", "group_id");
 	refuse("x-", "x-");
+}
+
+/* What mount(8) makes of `-o remount,size=...` and the mount table. */
+static void remount__knows_what_was_said_and_what_the_kernel_tells(void **state)
+{
+	static const char said[] = "rw,nosuid,relatime,remount,user_id=0,group_id=0,default_permissions,allow_other";
+
+	(void)state;
+	assert_int_equal(options_parse(said, &o, err, sizeof(err)), 0);
+	assert_true(o.remount);
+	assert_int_equal(o.given, OPTION_OF_KERNEL);
+	assert_int_equal(o.mount_flags, MS_NOSUID | MS_RELATIME);
+	assert_int_equal(options_parse("user_id=0,remount,size=5m,nr_inodes=7", &o, err, sizeof(err)), 0);
+	assert_int_equal(o.given, OPTION_OF_KERNEL | OPTION_SIZE | OPTION_INODES);
+	assert_int_equal(options_parse("remount,index=/x,control=none", &o, err, sizeof(err)), 0);
+	assert_int_equal(o.given, OPTION_INDEX | OPTION_CONTROL);
+	refuse("remount=1", "remount");
 }
 
 static void long__texts_are_refused_whole(void **state)
@@ -238,7 +256,7 @@ static void help__names_every_option_of_our_own(void **state)
 {
 	static const char *const names[] = {"size=", "nr_blocks=", "nr_inodes=", "mode=", "uid=", "gid=",
 					    "index=", "control=", "merge=", "merge_on_write=", "read_ahead_kb=",
-					    "max_ratio="};
+					    "max_ratio=", "remount"};
 	const char *name;
 	unsigned i;
 
@@ -263,6 +281,7 @@ int main(void)
 		cmocka_unit_test(vfs__words_become_flags),
 		cmocka_unit_test(others__words_are_passed_over),
 		cmocka_unit_test(unknown__options_are_refused_by_name),
+		cmocka_unit_test(remount__knows_what_was_said_and_what_the_kernel_tells),
 		cmocka_unit_test(long__texts_are_refused_whole),
 		cmocka_unit_test(help__names_every_option_of_our_own),
 	};
