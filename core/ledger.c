@@ -328,6 +328,10 @@ bool ledger_write(struct volume *v)
 
 	if (!v->indexdb)
 		return true;
+	if (!names_have_space(v->names)) {
+		counters_add(v->counters, ATTR_index_batches_skipped, 1);
+		return false;
+	}
 	starts = indexdb_starts(v->indexdb);
 	ok = write_pages(v) && write_files(v);
 	if (indexdb_starts(v->indexdb) != starts) { /* an empty file: all of it again */

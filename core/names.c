@@ -24,11 +24,17 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "ballast.h"
 #include "catalog.h"
 #include "failpoint.h"
 #include "lock.h"
 
-enum { PROBES = 64, PLACE_BITS = 31, WALK_BATCH = 64 };
+enum {
+	PROBES = 64,
+	PLACE_BITS = 31,
+	WALK_BATCH = 64,
+	BALLAST_BYTES = 1 << 20, /* log and database may each grow by a log's length: catalog.c */
+};
 
 #define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
 
@@ -41,6 +47,7 @@ enum { PROBES = 64, PLACE_BITS = 31, WALK_BATCH = 64 };
 struct names {
 	struct lock lock;
 	struct catalog *catalog GUARDED_BY(lock);
+	struct ballast ballast GUARDED_BY(lock);
 	uint64_t secret;
 };
 
@@ -149,7 +156,12 @@ static int open_locked(struct names *n, const char *dir) REQUIRES(n->lock)
 	r = catalog_open(path, CATALOG_OWNER, &schema, &n->catalog);
 	if (r < 0)
 		return r;
-	return adopt_secret(n);
+	r = adopt_secret(n);
+	if (r < 0)
+		return r;
+	ballast_open(&n->ballast, dir, BALLAST_BYTES);
+	(void)!ballast_hold(&n->ballast); /* it is tried again before anything is added */
+	return 0;
 }
 
 int names_open(const char *dir, uint64_t secret, struct names **ret)
@@ -162,6 +174,7 @@ int names_open(const char *dir, uint64_t secret, struct names **ret)
 		return -ENOMEM;
 	lock_init(&n->lock, RANK_CATALOG);
 	n->secret = secret;
+	n->ballast.fd = -1;
 	lock_take(&n->lock);
 	r = open_locked(n, dir);
 	lock_drop(&n->lock);
@@ -178,6 +191,7 @@ void names_close(struct names *n)
 	if (!n)
 		return;
 	catalog_close(n->catalog);
+	ballast_close(&n->ballast);
 	lock_fini(&n->lock);
 	mem_free(n);
 }
@@ -282,7 +296,7 @@ int names_add(struct names *n, uint64_t dir, struct name name, uint64_t ino,
 	if (!name_is_valid(name) || (target && target->len > SYMLINK_BYTES_MAX))
 		return -EINVAL;
 	lock_take(&n->lock);
-	r = add_locked(n, dir, name, ino, target);
+	r = ballast_hold(&n->ballast) ? add_locked(n, dir, name, ino, target) : -ENOSPC;
 	lock_drop(&n->lock);
 	return r;
 }
@@ -385,6 +399,8 @@ int names_remove(struct names *n, uint64_t dir, struct name name, uint64_t ino, 
 
 	lock_take(&n->lock);
 	r = remove_locked(n, dir, name, ino, last);
+	if (r == -ENOSPC && ballast_release(&n->ballast))
+		r = remove_locked(n, dir, name, ino, last);
 	lock_drop(&n->lock);
 	return r;
 }
@@ -463,7 +479,7 @@ int names_rename(struct names *n, const struct names_move *m)
 		return -EINVAL;
 	ASSERT(!m->left || m->how != NAMES_RENAME_EXCHANGE);
 	lock_take(&n->lock);
-	r = rename_locked(n, m);
+	r = ballast_hold(&n->ballast) ? rename_locked(n, m) : -ENOSPC;
 	lock_drop(&n->lock);
 	return r;
 }
@@ -561,6 +577,16 @@ int names_walk(struct names *n, names_visit *visit, void *arg)
 			behind = key[count - 1];
 	} while (count == WALK_BATCH);
 	return 0;
+}
+
+bool names_have_space(struct names *n)
+{
+	bool have;
+
+	lock_take(&n->lock);
+	have = ballast_hold(&n->ballast);
+	lock_drop(&n->lock);
+	return have;
 }
 
 uint64_t names_bytes(struct names *n)

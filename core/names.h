@@ -6,6 +6,7 @@
  *          N2 a name is in a directory once.
  *          N3 the offset of an entry never changes while it exists (readdir goes on anywhere).
  *          N4 names are bytes: 1..255 of them, no '/' and no NUL; nothing is folded or decoded.
+ *          N5 on a full disk names can be removed; none are added until there is space again.
  * Threads  takes CATALOG itself, may sleep.
  * Fails    -errno as catalog.h; NAMES_ABSENT and NAMES_EXISTS are conditions.  -ENOSPC also when a
  *          directory has no place left for a name (more than 64 names of one hash).
@@ -92,4 +93,6 @@ int names_list(struct names *n, uint64_t dir, uint64_t offset, struct names_entr
 typedef int names_visit(void *arg, uint32_t dir_record, const struct names_entry *e);
 int names_walk(struct names *n, names_visit *visit, void *arg) must_check;
 
+/* False: the disk is full, and what is left of it is for removals: nobody else should write to it now. */
+bool names_have_space(struct names *n) must_check;
 uint64_t names_bytes(struct names *n);
