@@ -139,12 +139,10 @@ static void make_id(char *ret, size_t size, const char *mountpoint)
 	snprintf(ret + used, size - used, "-%ld", (long)getpid());
 }
 
-static void mount_tmpfs(struct rundir *d, uint64_t bytes)
+/* The limit is a half of the machine's memory, as of any tmpfs: what bounds names is nr_inodes, which may grow. */
+static void mount_tmpfs(struct rundir *d)
 {
-	char options[64];
-
-	snprintf(options, sizeof(options), "size=%llu,mode=0700", (unsigned long long)bytes);
-	if (mount("ksmfs", d->path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0) {
+	if (mount("ksmfs", d->path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0) {
 		if (geteuid() == 0)
 			log_warning("the databases are in %s itself, not on a tmpfs of their own: %s",
 				    d->path, strerror(errno));
@@ -241,7 +239,7 @@ static int check_place(const struct rundir *d, const char *mountpoint, struct wh
 	return 0;
 }
 
-static int make_in_base(struct rundir *d, const char *mountpoint, uint64_t tmpfs_bytes, struct why *why)
+static int make_in_base(struct rundir *d, const char *mountpoint, struct why *why)
 {
 	char base[PATH_MAX];
 	bool is_tmp;
@@ -255,15 +253,14 @@ static int make_in_base(struct rundir *d, const char *mountpoint, uint64_t tmpfs
 	remove_stale(base);
 	r = make_own(d, base, mountpoint, why);
 	if (r == 0)
-		mount_tmpfs(d, tmpfs_bytes);
+		mount_tmpfs(d);
 	close(base_fd);
 	if (r == 0 && is_tmp)
 		log_info("the databases are in %s: there is no XDG_RUNTIME_DIR", d->path);
 	return r;
 }
 
-int rundir_make(struct rundir *d, const char *given, const char *mountpoint, uint64_t tmpfs_bytes,
-		struct why *why)
+int rundir_make(struct rundir *d, const char *given, const char *mountpoint, struct why *why)
 {
 	int r;
 
@@ -273,7 +270,7 @@ int rundir_make(struct rundir *d, const char *given, const char *mountpoint, uin
 	if (d->given)
 		r = make_given(d, given, why);
 	else
-		r = make_in_base(d, mountpoint, tmpfs_bytes, why);
+		r = make_in_base(d, mountpoint, why);
 	if (r == 0)
 		r = check_place(d, mountpoint, why);
 	if (r < 0)

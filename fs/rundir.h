@@ -24,7 +24,6 @@ struct rundir {
 	bool given;
 };
 
-/* `given` is the directory of index=, or empty.  `tmpfs_bytes` bounds a tmpfs of our own. */
-int rundir_make(struct rundir *d, const char *given, const char *mountpoint, uint64_t tmpfs_bytes,
-		struct why *why) must_check;
+/* `given` is the directory of index=, or empty. */
+int rundir_make(struct rundir *d, const char *given, const char *mountpoint, struct why *why) must_check;
 void rundir_remove(struct rundir *d);

@@ -35,7 +35,6 @@
 enum {
 	STOP_MS = 2000,
 	INIT_MS = 10000, /* the kernel sends INIT while it mounts */
-	RUNDIR_BYTES_MIN = 64 << 20,
 };
 
 static struct {
@@ -270,12 +269,6 @@ static int run_worker(struct why *why)
 	return r;
 }
 
-/* Databases are small beside what they describe, but empty files have names, too. */
-static uint64_t rundir_bytes(const struct options *o)
-{
-	return RUNDIR_BYTES_MIN + (o->size_pages << PAGE_SHIFT) / 8;
-}
-
 static int start_mount(const struct options *o, const char *source, const char *mountpoint, struct why *why)
 {
 	int r;
@@ -286,7 +279,7 @@ static int start_mount(const struct options *o, const char *source, const char *
 	r = privileges_drop(ROLE_SUPERVISOR);
 	if (r < 0)
 		return why_errno(why, r, "cannot drop privileges");
-	r = rundir_make(&super.rundir, o->index, mountpoint, rundir_bytes(o), why);
+	r = rundir_make(&super.rundir, o->index, mountpoint, why);
 	if (r < 0)
 		return r;
 	r = make_memory(why);
