@@ -26,6 +26,7 @@ struct walk {
 	int violations;
 	uint32_t *refs; /* by frame: slots, or 1 for a node */
 	uint32_t frames;
+	uint64_t more_names; /* of files: beyond the first */
 	uint32_t *names, *dirs; /* by record: names of it, and directories in it */
 	uint64_t records;
 	uint64_t slots, zero, reserved;
@@ -243,6 +244,8 @@ static void check_links(struct walk *w, struct inode *i)
 
 	if (S_ISDIR(attr.mode) && (names || inode_ino(i) == ROOT_INO))
 		links = 2 + w->dirs[i->number];
+	else if (names > 1)
+		w->more_names += names - 1;
 	if (attr.nlink != links)
 		violation(w, "inode %u says %u links and has %u", i->number, attr.nlink, links);
 	if (!links && !i->record->lookups && !i->record->opens && i->record->used == INODE_USED)
@@ -285,6 +288,9 @@ int check(struct volume *v, check_report *report, void *arg)
 	}
 	for (number = 0; !r && (i = itable_next(v->pool.itable, &number));)
 		check_links(&w, i);
+	if (!r && w.more_names != itable_names(v->pool.itable))
+		violation(&w, "%" PRIu64 " names beyond the first are counted, there are %" PRIu64,
+			  itable_names(v->pool.itable), w.more_names);
 	walk_fini(&w);
 	return r < 0 ? r : w.violations;
 }

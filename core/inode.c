@@ -35,7 +35,7 @@ struct itable {
 	struct lock lock;
 	uint64_t *used_bits GUARDED_BY(lock);
 	uint32_t lowest GUARDED_BY(lock); /* no free record below */
-	atomic_uint_fast64_t used;
+	atomic_uint_fast64_t used, names; /* changed under the lock */
 	atomic_uint chunks;
 	_Atomic(struct inode *) chunk[]; /* struct inode[CHUNK] each */
 };
@@ -192,14 +192,18 @@ void itable_close(struct itable *t)
 	mem_free(t);
 }
 
+static bool is_full(struct itable *t) REQUIRES(t->lock)
+{
+	return t->used + t->names >= settings_get(&itable_header(t)->settings, ATTR_nr_inodes);
+}
+
 /* Claim the lowest free number; 0 when the table is full. */
 static uint32_t claim(struct itable *t)
 {
-	uint64_t limit = settings_get(&itable_header(t)->settings, ATTR_nr_inodes);
 	uint32_t found = 0;
 
 	lock_take(&t->lock);
-	for (uint64_t w = t->lowest / 64; !found && t->used < limit && w <= numbers_max() / 64; w++) {
+	for (uint64_t w = t->lowest / 64; !found && !is_full(t) && w <= numbers_max() / 64; w++) {
 		uint64_t free = ~t->used_bits[w];
 
 		if (w == 0)
@@ -295,6 +299,30 @@ struct inode *itable_next(struct itable *t, uint32_t *number)
 		}
 	}
 	return NULL;
+}
+
+int itable_add_names(struct itable *t, uint64_t n, bool force)
+{
+	bool room;
+
+	lock_take(&t->lock);
+	room = force || !is_full(t);
+	t->names += room ? n : 0;
+	lock_drop(&t->lock);
+	return room ? 0 : -ENOSPC;
+}
+
+void itable_drop_name(struct itable *t)
+{
+	lock_take(&t->lock);
+	ASSERT(t->names);
+	t->names--;
+	lock_drop(&t->lock);
+}
+
+uint64_t itable_names(const struct itable *t)
+{
+	return t->names;
 }
 
 uint64_t itable_used(const struct itable *t)

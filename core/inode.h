@@ -105,7 +105,18 @@ struct inode *itable_get(struct itable *t, uint64_t ino);
 /* The next used inode from record number `*number` on, which is moved behind it; NULL at the end. */
 struct inode *itable_next(struct itable *t, uint32_t *number);
 
+/* Names of a file beyond its first count against the limit, too, as on tmpfs: they take memory, and nothing else
+ * bounds them.  -ENOSPC; with `force` also beyond the limit. */
+int itable_add_names(struct itable *t, uint64_t n, bool force) must_check;
+void itable_drop_name(struct itable *t);
+
 uint64_t itable_used(const struct itable *t);
+uint64_t itable_names(const struct itable *t); /* those counted above */
+/* What the limit holds for: both. */
+static inline uint64_t itable_charged(const struct itable *t)
+{
+	return itable_used(t) + itable_names(t);
+}
 uint64_t itable_bytes(struct itable *t);
 
 static inline uint64_t inode_ino(const struct inode *i)

@@ -105,6 +105,8 @@ static void set_links(struct links *l, struct inode *i)
 		attr->size = volume_dir_size(l->entries[i->number]);
 		if (parent)
 			attr->parent = inode_ino(inode_of(l->v, parent));
+	} else if (attr->nlink > 1) {
+		(void)!itable_add_names(l->v->pool.itable, attr->nlink - 1, true);
 	}
 	inode_attr_end(i);
 }

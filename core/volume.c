@@ -268,7 +268,7 @@ int volume_statfs(struct volume *v, struct statvfs *ret)
 	struct pool *p = &v->pool;
 	uint64_t size = pool_size_pages(p), charged = p->charged;
 	uint64_t left = size > charged ? size - charged : 0;
-	uint64_t max = pool_setting(p, ATTR_nr_inodes), used = itable_used(p->itable);
+	uint64_t max = pool_setting(p, ATTR_nr_inodes), used = itable_charged(p->itable);
 
 	*ret = (struct statvfs){
 		.f_bsize = PAGE_BYTES,
@@ -374,7 +374,7 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct in
 	gate_close(&v->gate); /* when this returns, nobody goes by the old value any more */
 	use = (struct settings_use){ .pages_shared = counters_sum(v->counters, ATTR_pages_shared),
 				     .charged = v->pool.charged,
-				     .inodes = itable_used(v->pool.itable) };
+				     .inodes = itable_charged(v->pool.itable) };
 	r = settings_store(v->pool.settings, attr, value, &use);
 	v->pool.run_stores += r == SETTINGS_CHANGED && attr == ATTR_run;
 	run_stores = v->pool.run_stores;

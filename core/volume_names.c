@@ -90,6 +90,13 @@ static void linked(struct inode *i, int links)
 	inode_attr_end(i);
 }
 
+/* The last one goes with its inode. */
+static void name_gone(struct volume *v, bool last)
+{
+	if (!last)
+		itable_drop_name(v->pool.itable);
+}
+
 static void moved(struct inode *i, uint64_t parent)
 {
 	struct inode_attr *attr = inode_attr_begin(i);
@@ -333,10 +340,15 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 		r = guard_enter(dir);
 	if (!r)
 		r = guard_attributes(i);
-	if (!r)
-		r = to_errno(names_add(v->names, dir_ino, name, ino, NULL));
+	if (!r && attr.nlink)
+		r = itable_add_names(v->pool.itable, 1, false);
 	if (r < 0)
 		return r;
+	r = to_errno(names_add(v->names, dir_ino, name, ino, NULL));
+	if (r < 0) {
+		name_gone(v, !attr.nlink);
+		return r;
+	}
 	linked(i, 1);
 	atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LINKABLE);
 	dir_changed(dir, 1, 0);
@@ -394,6 +406,7 @@ static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, b
 	r = to_errno(names_remove(v->names, dir_ino, name, inode_ino(i), last));
 	if (r < 0)
 		return r;
+	name_gone(v, last);
 	linked(i, directory ? -2 : -1);
 	dir_changed(dir, -1, -directory);
 	*ret = i;
@@ -504,6 +517,7 @@ static void renamed(const struct rename *m)
 static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir,
 			 struct name new_name, struct rename *m) REQUIRES(v->names_lock)
 {
+	bool last;
 	int r;
 
 	lock_assert_held(&v->names_lock);
@@ -516,11 +530,13 @@ static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint6
 		r = new_inode(v, m->dir, m->whiteout, &m->left);
 	if (r < 0)
 		return r;
+	last = m->old && (is_dir(m->old) || inode_attr_get(m->old).nlink == 1);
 	r = to_errno(names_rename(v->names, &(struct names_move){
 		.dir = dir, .name = name, .ino = inode_ino(m->i), .new_dir = new_dir, .new_name = new_name,
-		.replaced = m->old ? inode_ino(m->old) : 0,
-		.last = m->old && (is_dir(m->old) || inode_attr_get(m->old).nlink == 1),
+		.replaced = m->old ? inode_ino(m->old) : 0, .last = last,
 		.how = m->how, .left = m->left ? inode_ino(m->left) : 0 }));
+	if (!r && m->old && m->how == NAMES_RENAME_REPLACE)
+		name_gone(v, last);
 	if (!r)
 		renamed(m);
 	else if (m->left)

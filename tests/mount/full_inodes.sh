@@ -25,8 +25,16 @@ fails(errno.ENOSPC, os.mkdir, "d")
 fails(errno.ENOSPC, os.symlink, "x", "s")
 fails(errno.ENOSPC, os.mkfifo, "p")
 same(sorted(os.listdir(".")), sorted(made), "nothing half done")
+fails(errno.ENOSPC, os.link, made[0], "link") # as on tmpfs: names take memory, too
+os.unlink(made.pop())
+for _ in range(100):
+    if os.statvfs(".").f_ffree == 1:
+        break
+    time.sleep(0.05)
 os.link(made[0], "link")
+same(os.statvfs(".").f_ffree, 0, "free inodes with a link")
 os.unlink("link")
+os.close(os.open("again", os.O_CREAT | os.O_WRONLY))
 for name in made[:10]:
     os.unlink(name)
 for _ in range(100):

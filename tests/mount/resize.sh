@@ -59,6 +59,21 @@ for name, value in (
         same(limits(ours), before, f"refused {name}={value}")
     same(limits(ours), limits(tmpfs), f"{name}={value}")
 
+# A link counts as an inode.
+for where in ours, tmpfs:
+    for n in range(5):
+        os.link(f"{where}/f1", f"{where}/l{n}")
+    os.rename(f"{where}/l0", f"{where}/l1") # two names of one file: nothing happens
+    os.rename(f"{where}/l2", f"{where}/l3x")
+same(limits(ours), limits(tmpfs), "with links")
+for value in "15", "16":
+    same(write("nr_inodes", value), remount("nr_inodes", value), f"nr_inodes={value} with links")
+for where in ours, tmpfs:
+    fails(errno.ENOSPC, os.link, f"{where}/f1", f"{where}/more")
+    for n in "0", "1", "3", "3x", "4":
+        os.unlink(f"{where}/l{n}")
+same(limits(ours), limits(tmpfs), "without links")
+
 # No limit, which is the largest one here; and back, which tmpfs refuses.
 for name in "size", "nr_inodes":
     same(remount(name, "0"), 0, name)

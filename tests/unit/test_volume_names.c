@@ -94,6 +94,43 @@ static void create__a_full_table_is_enospc(void **state)
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("7")), 0);
 }
 
+static uint64_t inodes_left(struct fixture *f)
+{
+	struct statvfs st;
+
+	assert_int_equal(volume_statfs(f->v, &st), 0);
+	return st.f_ffree;
+}
+
+static void link__counts_as_an_inode_as_on_tmpfs(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), other = make_file(f, "other");
+	struct volume_entry e;
+
+	assert_int_equal(volume_set(f->v, ATTR_nr_inodes, 5, NULL), 0);
+	assert_int_equal(inodes_left(f), 2);
+	assert_int_equal(volume_link(f->v, ino, ROOT_INO, name_of("a"), &e), 0);
+	assert_int_equal(volume_link(f->v, ino, ROOT_INO, name_of("a"), &e), -EEXIST);
+	assert_int_equal(inodes_left(f), 1);
+	assert_int_equal(volume_link(f->v, ino, ROOT_INO, name_of("b"), &e), 0);
+	assert_int_equal(volume_link(f->v, ino, ROOT_INO, name_of("c"), &e), -ENOSPC);
+	assert_int_equal(volume_set(f->v, ATTR_nr_inodes, 4, NULL), -EINVAL);
+	fixture_reopen(f);
+	assert_int_equal(inodes_left(f), 0);
+	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("other"), ROOT_INO, name_of("b"), 0), 0);
+	assert_int_equal(inodes_left(f), 1);
+	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("a"), ROOT_INO, name_of("b"), RENAME_EXCHANGE), 0);
+	assert_int_equal(inodes_left(f), 1);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
+	assert_int_equal(inodes_left(f), 2);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("a")), 0);
+	assert_int_equal(inodes_left(f), 2); /* somebody still knows it */
+	volume_forget(f->v, other, 1);
+	volume_forget(f->v, ino, 3);
+	assert_int_equal(inodes_left(f), 3);
+}
+
 static void create__a_setgid_directory_gives_its_group(void **state)
 {
 	const struct volume_new dir = { .mode = S_IFDIR | 02775, .gid = 50, .open_flags = -1 };
@@ -417,6 +454,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(create__is_there_with_its_owner_and_counts_a_lookup),
 	FIXTURE_TEST(create__in_what_is_no_directory_is_refused),
 	FIXTURE_TEST(create__a_full_table_is_enospc),
+	FIXTURE_TEST(link__counts_as_an_inode_as_on_tmpfs),
 	FIXTURE_TEST(create__a_setgid_directory_gives_its_group),
 	FIXTURE_TEST(symlink__says_where_to),
 	FIXTURE_TEST(link__counts_names),
