@@ -37,6 +37,14 @@ as_user sh -eu -c 'echo content >"$1/f"; cp "$1/f" "$1/g"; cat "$1/g"; cat "$1/.
 	die "using it"
 [ "$(cat "$T/out")" = "content
 ok" ] || die "content and check: $(cat "$T/out")"
+# Limits are his to change, flags are root's.
+as_user "$T/ksmfs" -o remount,size=32m,nr_inodes=50 src "$M" || die "a remount"
+[ "$(as_user stat -f -c '%b %c' "$M")" = "8192 50" ] || die "limits: $(as_user stat -f -c '%b %c' "$M")"
+for bad in size=4k ro,size=16m; do
+	! as_user "$T/ksmfs" -o "remount,$bad" src "$M" 2>"$T/err" || die "$bad: accepted"
+	grep -qE 'too small|cannot remount' "$T/err" || die "$bad: $(cat "$T/err")"
+	[ "$(as_user stat -f -c '%b %c' "$M")" = "8192 50" ] || die "$bad: refused, and has changed the limits"
+done
 within 10 as_user fusermount3 -u "$M" || die "fusermount3 -u"
 within 10 no_processes "$M" || die "left processes: $(processes "$M")"
 [ -z "$(find "$T/run" "$T/home" -mindepth 1 -not -name ksmfs)" ] || die "left files: $(find "$T/run" "$T/home")"
