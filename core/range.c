@@ -205,7 +205,7 @@ void range_return_lent(struct pool *p, struct inode *i)
 
 	if (!(atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LENT) & INODE_LENT))
 		return;
-	/* The kernel may still hold those pages of zeroes.  Said first: who opens while they are returned has to know. */
+	/* The kernel may still hold those pages of zeroes.  Said first: who opens meanwhile has to know. */
 	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
 	while (return_some(p, i, &from, FILE_PAGES_MAX)) {
 		pool_step_out(p);

@@ -254,8 +254,9 @@ static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 	r = get_dir(v, dir_ino, &dir);
 	if (!r)
 		r = guard_enter(dir);
-	if (!r)
-		r = new_inode(v, dir, new, &i);
+	if (r < 0)
+		return r;
+	r = new_inode(v, dir, new, &i);
 	if (r < 0)
 		return r;
 	i->record->lookups = 1; /* the caller's; once it has a name others may come */
@@ -295,8 +296,9 @@ static int tmpfile_locked(struct volume *v, uint64_t dir_ino, const struct volum
 	if (!dir)
 		return -ESTALE;
 	r = is_dir(dir) ? guard_enter(dir) : -ENOTDIR;
-	if (!r)
-		r = new_inode(v, dir, new, &i);
+	if (r < 0)
+		return r;
+	r = new_inode(v, dir, new, &i);
 	if (r < 0)
 		return r;
 	i->record->lookups = 1; /* the caller's: from here on it can do without a link */

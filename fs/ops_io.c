@@ -172,7 +172,8 @@ void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, of
 	else if (fi->writepage)
 		park_writeback(req, ino, data, size, (uint64_t)offset, write_flags(req, ino, fi));
 	else
-		reply_write(req, volume_write(fs_of(req)->volume, ino, (uint64_t)offset, data, size, write_flags(req, ino, fi)));
+		reply_write(req, volume_write(fs_of(req)->volume, ino, (uint64_t)offset, data, size,
+					      write_flags(req, ino, fi)));
 }
 
 /* The kernel does not say who allocates, as it does of those who write. */

@@ -329,7 +329,7 @@ static void copy__at_the_limit_is_short_and_then_refused(void **state)
 	struct stat st;
 
 	put_pages(p.f, p.from, 0, 4, A, 1);
-	p.f->v->pool.size_pages = 6;
+	assert_int_equal(volume_set(p.f->v, ATTR_size, 6 * PAGE_BYTES, NULL), 0);
 	assert_int_equal(copy_pages(p.f, p.from, 0, p.to, 0, 4), 2);
 	assert_int_equal(volume_getattr(p.f->v, p.to, &st), 0);
 	assert_int_equal(st.st_size, 2 * PAGE_BYTES);

@@ -166,7 +166,7 @@ static void copy__that_ends_early_leaves_nothing_behind_its_end(void **state)
 
 	put_pages(f, from, 0, 20, A, 1);
 	assert_int_equal(put_bytes(f, to, 0, 100, 'x'), 100);
-	f->v->pool.size_pages = 25;
+	assert_int_equal(volume_set(f->v, ATTR_size, 25 * PAGE_BYTES, NULL), 0);
 	assert_int_equal(copy(f, from, 1, to, 200, 20 * PAGE_BYTES), 5 * PAGE_BYTES - 200);
 	assert_int_equal(size_of(f, to), 5 * PAGE_BYTES);
 	assert_int_equal(f->v->pool.charged, 25);

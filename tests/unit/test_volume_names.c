@@ -118,9 +118,9 @@ static void link__counts_as_an_inode_as_on_tmpfs(void **state)
 	assert_int_equal(volume_set(f->v, ATTR_nr_inodes, 4, NULL), -EINVAL);
 	fixture_reopen(f);
 	assert_int_equal(inodes_left(f), 0);
-	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("other"), ROOT_INO, name_of("b"), 0), 0);
+	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("other"), ROOT_INO, name_of("b"), 0, NULL), 0);
 	assert_int_equal(inodes_left(f), 1);
-	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("a"), ROOT_INO, name_of("b"), RENAME_EXCHANGE), 0);
+	assert_int_equal(volume_rename(f->v, ROOT_INO, name_of("a"), ROOT_INO, name_of("b"), RENAME_EXCHANGE, NULL), 0);
 	assert_int_equal(inodes_left(f), 1);
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
 	assert_int_equal(inodes_left(f), 2);
