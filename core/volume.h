@@ -89,7 +89,7 @@ int volume_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new
 int volume_readlink(struct volume *v, uint64_t ino, char *buf) must_check; /* buf[SYMLINK_BYTES_MAX + 1] */
 void volume_forget(struct volume *v, uint64_t ino, uint64_t lookups);
 /* One lookup more of an inode that the caller holds one of already or has just listed: for
- * readdirplus.  -ESTALE when it has gone meanwhile. */
+ * readdirplus, and for file handles.  -ESTALE when it has gone meanwhile, or has no name any more. */
 int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret) must_check;
 int volume_parent(struct volume *v, uint64_t dir, uint64_t *ret_parent) must_check;
 

@@ -139,7 +139,7 @@ int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret)
 {
 	struct inode *i = volume_inode(v, ino);
 
-	if (!i || !inode_remember(i, ino))
+	if (!i || !inode_attr_get(i).nlink || !inode_remember(i, ino))
 		return -ESTALE;
 	fill(i, ret);
 	return 0;

@@ -55,6 +55,17 @@ def statx(path, mask=0xFFF, flags=0x100):
     return got, attributes, known, sec * 10**9 + nsec
 
 
+def handle_of(path):
+    buf = ctypes.create_string_buffer(struct.pack("=Ii", 128, 0), 136)
+    mount = ctypes.c_int()
+    checked(libc.name_to_handle_at(AT_FDCWD, os.fsencode(path), buf, ctypes.byref(mount), 0))
+    return bytes(buf[:8 + struct.unpack_from("=I", buf)[0]])
+
+
+def open_handle(mount_fd, handle, flags):
+    return checked(libc.open_by_handle_at(mount_fd, handle, flags))
+
+
 def utimensat(path, atime, mtime):
     """Nanoseconds; UTIME_NOW and UTIME_OMIT are below all that a file can have."""
     times = b"".join(struct.pack("=qq", 0, t + (1 << 63)) if t <= UTIME_NOW else struct.pack("=qq", *divmod(t, 10**9))

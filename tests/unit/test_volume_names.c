@@ -441,6 +441,7 @@ static void remember__only_what_is_there(void **state)
 
 	assert_int_equal(volume_remember(f->v, ino, &e), 0);
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
+	assert_int_equal(volume_remember(f->v, ino, &e), -ESTALE); /* no name leads to it, though it is there */
 	volume_forget(f->v, ino, 1);
 	assert_non_null(volume_inode(f->v, ino));
 	volume_forget(f->v, ino, 100); /* more than there are: all */
