@@ -89,6 +89,11 @@ int guard_allocate(const struct inode *i, int mode)
 	return has(i, INODE_IMMUTABLE) || (has(i, INODE_APPEND) && (mode & ~FALLOC_FL_KEEP_SIZE)) ? -EPERM : 0;
 }
 
+int guard_copy(const struct inode *to)
+{
+	return has(to, INODE_IMMUTABLE) ? -EPERM : 0;
+}
+
 int guard_enter(const struct inode *dir)
 {
 	return has(dir, INODE_IMMUTABLE) ? -EPERM : 0;

@@ -25,6 +25,7 @@ int guard_touch(const struct inode *i) must_check;
 int guard_size(const struct inode *i, bool open) must_check;
 int guard_open(const struct inode *i, int flags) must_check;
 int guard_allocate(const struct inode *i, int mode) must_check;
+int guard_copy(const struct inode *to) must_check;
 
 /* A name comes into `dir`; the name of `i` leaves it, by removal, renaming, or being replaced. */
 int guard_enter(const struct inode *dir) must_check;

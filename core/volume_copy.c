@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fault.h"
+#include "guard.h"
 #include "volume_inside.h"
 
 enum {
@@ -143,7 +144,9 @@ ssize_t volume_copy(struct volume *v, const struct volume_copy *what, unsigned f
 
 	if (!c.from || !c.to)
 		return -ESTALE;
-	r = clip(&c);
+	r = guard_copy(c.to);
+	if (!r)
+		r = clip(&c);
 	if (!r)
 		r = check_files(&c);
 	if (!r && (flags & VOLUME_COPY_PAGES))

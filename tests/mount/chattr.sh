@@ -104,6 +104,8 @@ for (word, flags), (kind, make) in itertools.product(FLAGS.items(), TYPES.items(
         os.chdir("..")
 
 # Through what was open before.
+open("source", "wb").write(b"s" * 4096)
+source = os.open("source", os.O_RDONLY)
 for word, flags in FLAGS.items():
     open(word, "wb").write(b"x" * 8192)
     fd = os.open(word, os.O_RDWR)
@@ -117,6 +119,7 @@ for word, flags in FLAGS.items():
     tell(f"{word}: allocate", fallocate, fd, 0, 0, 12288)
     tell(f"{word}: allocate, keeping the size", fallocate, fd, FALLOC_KEEP_SIZE, 0, 16384)
     tell(f"{word}: punch", fallocate, fd, FALLOC_PUNCH_HOLE | FALLOC_KEEP_SIZE, 0, 4096)
+    tell(f"{word}: copy", os.copy_file_range, source, fd, 100, 0, 4096)
     print(os.pread(fd, 3, 4096))
     tell_stat(fd)
     set_flags(word, 0)

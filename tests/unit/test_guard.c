@@ -102,10 +102,12 @@ static void immutable__file_is_read_and_that_is_all(void **state)
 static void immutable__does_not_stop_who_has_it_open_nor_a_writeback(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t ino = make_file(f, "file");
+	uint64_t ino = make_file(f, "file"), from = make_file(f, "from");
+	const struct volume_copy copy = { from, 0, ino, 0, PAGE_BYTES };
 	uint8_t page[PAGE_BYTES];
 
 	truncate_to_pages(f, ino, 2);
+	truncate_to_pages(f, from, 1);
 	chattr(f, ino, FS_IMMUTABLE_FL | FS_APPEND_FL);
 	put_page(f, ino, 1, 2);
 	fill_page(page, 3);
@@ -113,6 +115,7 @@ static void immutable__does_not_stop_who_has_it_open_nor_a_writeback(void **stat
 	assert_page(f, ino, 0, 3);
 	assert_page(f, ino, 1, 2);
 	chattr(f, ino, FS_IMMUTABLE_FL);
+	assert_int_equal(volume_copy(f->v, &copy, 0, NULL), -EPERM); /* but for this (the VFS) */
 	assert_int_equal(setattr(f, ino, VOLUME_SET_SIZE | VOLUME_SET_OPEN), 0);
 }
 
