@@ -55,7 +55,9 @@ static unsigned copy_flags(fuse_req_t req, fuse_ino_t to)
 
 	if (volume_getattr(fs_of(req)->volume, to, &attr) < 0 || !(attr.st_mode & (S_ISUID | S_ISGID)))
 		return 0;
-	return caller_is(req, 0) ? 0 : VOLUME_WRITE_KILL_PRIV;
+	if (caller_is(req, 0))
+		return 0;
+	return VOLUME_WRITE_KILL_PRIV | (ops_kills_any_sgid(req, to) ? VOLUME_WRITE_KILL_SGID : 0);
 }
 
 /* -EXDEV: the kernel then reads and writes. */
