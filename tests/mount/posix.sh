@@ -5,29 +5,39 @@
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
 
-"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror "$TESTS"/posix/*.c -o "$T/posix" -pthread -lrt || die "does not compile"
-mkdir "$T/tmpfs"
-mount -t tmpfs -o size=512m,mode=1777 none "$T/tmpfs"
-at_end() {
-	umount "$T/tmpfs"
-}
-mount_ksmfs size=512m
+"${CC:-cc}" -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror "$TESTS"/posix/*.c -o "$T/posix" -pthread -lrt ||
+	die "does not compile"
 chmod 755 "$T"
+mkdir "$T/tmpfs" "$T/tmpfs_small"
+at_end() {
+	umount "$T/tmpfs" "$T/tmpfs_small"
+}
+mount -t tmpfs -o size=512m,mode=1777 none "$T/tmpfs"
+mount -t tmpfs -o size=4m,mode=1777 none "$T/tmpfs_small"
+mount_ksmfs size=512m
+mount_ksmfs size=4m "$T/small"
 
 failed=
-for theme in ${THEMES:-errors rename times rights files dirs locks memory}; do
-	for at in "$T/tmpfs" "$M"; do
-		timeout 150 "$T/posix" "$at" "$theme" >"$at.$theme" || {
-			echo "$theme on $(basename "$at"): status $?, $(grep -c WRONG "$at.$theme") wrong"
-			grep -m 40 WRONG "$at.$theme"
-			failed="$failed $theme"
+# The theme in directories of both.
+compare() {
+	for at in "$2" "$3"; do
+		timeout 100 "$T/posix" "$at" "$1" >"$T/$(basename "$at").$1" || {
+			echo "$1 on $(basename "$at"): status $?"
+			grep -m 20 WRONG "$T/$(basename "$at").$1" || true
+			failed="$failed $1"
 		}
 	done
-	diff -U 2 "$T/tmpfs.$theme" "$M.$theme" | head -n 200 >"$T/diff"
-	if [ -s "$T/diff" ]; then
-		cat "$T/diff"
-		failed="$failed $theme"
+	if ! diff -U 2 "$T/$(basename "$2").$1" "$T/$(basename "$3").$1" >"$T/diff"; then
+		head -n 200 "$T/diff"
+		failed="$failed $1"
 	fi
-	rm -rf "${T:?}/tmpfs/$theme" "${M:?}/$theme"
+	rm -rf "${2:?}/$1" "${3:?}/$1"
+}
+
+for theme in ${THEMES:-errors rename times rights files dirs locks memory traps full}; do
+	case $theme in
+	full) compare "$theme" "$T/tmpfs_small" "$T/small" ;;
+	*) compare "$theme" "$T/tmpfs" "$M" ;;
+	esac
 done
 [ -z "$failed" ] || die "not as on tmpfs:$failed"

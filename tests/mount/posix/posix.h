@@ -97,3 +97,5 @@ void theme_files(void);
 void theme_dirs(void);
 void theme_locks(void);
 void theme_memory(void);
+void theme_traps(void);
+void theme_full(void); /* on a mount that is small */
