@@ -21,7 +21,7 @@ failed=
 # The theme in directories of both.
 compare() {
 	for at in "$2" "$3"; do
-		timeout 100 "$T/posix" "$at" "$1" >"$T/$(basename "$at").$1" || {
+		timeout 150 "$T/posix" "$at" "$1" >"$T/$(basename "$at").$1" || {
 			echo "$1 on $(basename "$at"): status $?"
 			grep -m 20 WRONG "$T/$(basename "$at").$1" || true
 			failed="$failed $1"
@@ -34,7 +34,7 @@ compare() {
 	rm -rf "${2:?}/$1" "${3:?}/$1"
 }
 
-for theme in ${THEMES:-errors rename times rights files dirs locks memory traps full}; do
+for theme in ${THEMES:-errors rename times rights files dirs locks memory traps full watch async spaces}; do
 	case $theme in
 	full) compare "$theme" "$T/tmpfs_small" "$T/small" ;;
 	*) compare "$theme" "$T/tmpfs" "$M" ;;

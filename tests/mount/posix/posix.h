@@ -98,4 +98,7 @@ void theme_dirs(void);
 void theme_locks(void);
 void theme_memory(void);
 void theme_traps(void);
+void theme_watch(void);
+void theme_async(void);
+void theme_spaces(void);
 void theme_full(void); /* on a mount that is small */
