@@ -34,7 +34,7 @@ compare() {
 	rm -rf "${2:?}/$1" "${3:?}/$1"
 }
 
-for theme in ${THEMES:-errors rename times rights files dirs locks memory traps full watch async spaces}; do
+for theme in ${THEMES:-errors rename times rights files dirs locks memory traps full watch async spaces extras}; do
 	case $theme in
 	full) compare "$theme" "$T/tmpfs_small" "$T/small" ;;
 	*) compare "$theme" "$T/tmpfs" "$M" ;;

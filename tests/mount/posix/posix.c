@@ -309,7 +309,7 @@ static const struct {
 	{"errors", theme_errors}, {"rename", theme_rename}, {"times", theme_times}, {"rights", theme_rights},
 	{"files", theme_files},	  {"dirs", theme_dirs},	    {"locks", theme_locks}, {"memory", theme_memory},
 	{"traps", theme_traps},	  {"full", theme_full},	    {"watch", theme_watch}, {"async", theme_async},
-	{"spaces", theme_spaces},
+	{"spaces", theme_spaces}, {"extras", theme_extras},
 };
 
 int main(int argc, char **argv)

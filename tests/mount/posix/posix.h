@@ -101,4 +101,5 @@ void theme_traps(void);
 void theme_watch(void);
 void theme_async(void);
 void theme_spaces(void);
+void theme_extras(void);
 void theme_full(void); /* on a mount that is small */
