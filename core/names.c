@@ -25,9 +25,8 @@
 #include <xxhash.h>
 
 #include "ballast.h"
-#include "catalog.h"
 #include "failpoint.h"
-#include "lock.h"
+#include "names_inside.h"
 
 enum {
 	PROBES = 64,
@@ -44,15 +43,8 @@ enum {
 #endif
 #define FIRST_PLACES (NAME_PLACES - PROBES + 1) /* F2 */
 
-struct names {
-	struct lock lock;
-	struct catalog *catalog GUARDED_BY(lock);
-	struct ballast ballast GUARDED_BY(lock);
-	uint64_t secret;
-};
-
 static const struct catalog_schema schema = {
-    .format = 1,
+    .format = 2,
     .sql = "CREATE TABLE entry ( -- one row per name\n"
 	   "	key INTEGER PRIMARY KEY, -- directory's record number * 2^31 + place in it\n"
 	   "	ino INTEGER NOT NULL, -- generation * 2^32 + record number\n"
@@ -62,6 +54,12 @@ static const struct catalog_schema schema = {
 	   "	ino INTEGER PRIMARY KEY,\n"
 	   "	target BLOB NOT NULL\n"
 	   ");"
+	   "CREATE TABLE xattr ( -- one row per extended attribute: names_xattr.c\n"
+	   "	ino INTEGER NOT NULL,\n"
+	   "	name BLOB NOT NULL, -- 1 to 255 bytes, with its namespace\n"
+	   "	value BLOB NOT NULL, -- up to 64 KiB\n"
+	   "	PRIMARY KEY (ino, name)\n"
+	   ") WITHOUT ROWID;"
 	   "CREATE TABLE origin ( -- one row\n"
 	   "	secret_check INTEGER NOT NULL -- tells whether places come from the same secret\n"
 	   ");",

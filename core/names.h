@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/names.h - which name in which directory is which inode; the targets of symbolic links.
+ * What else names.db holds: names_xattr.h.
  *
  * Owns     names.db.  It is the truth for names and link counts: inode records only repeat them.
  * Keeps    N1 each call is one transaction: it has happened whole, or not at all.

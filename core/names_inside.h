@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/names_inside.h - what names.c and names_xattr.c share.
+ *
+ * Owns     struct names.
+ * Keeps    see names.h and names_xattr.h.
+ * Threads  everything below `lock` under it.
+ * Fails    never.
+ */
+#pragma once
+
+#include "ballast.h"
+#include "catalog.h"
+#include "lock.h"
+#include "names.h"
+
+struct names {
+	struct lock lock;
+	struct catalog *catalog GUARDED_BY(lock);
+	struct ballast ballast GUARDED_BY(lock);
+	uint64_t secret;
+};

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/names_xattr.c - one row for each, in a table that is its own index.
+ *
+ * One attribute is found, changed or removed by one walk down a b-tree, and those of an inode stand side by side in
+ * the order of their names.  Each call changes rows by one statement, which is one transaction by itself.
+ */
+#include "names_xattr.h"
+
+#include <string.h>
+
+#include "names_inside.h"
+
+enum { WALK_BATCH = 64 };
+
+/* ?1 is an inode number, ?2 a name; both where the statement has them. */
+static int prepare(struct names *n, const char *sql, uint64_t ino, const struct name *name,
+		   sqlite3_stmt **ret) REQUIRES(n->lock)
+{
+	int r;
+
+	lock_assert_held(&n->lock);
+	r = catalog_prepare(n->catalog, sql, ret);
+	if (r < 0)
+		return r;
+	sqlite3_bind_int64(*ret, 1, (int64_t)ino);
+	if (name)
+		sqlite3_bind_blob(*ret, 2, name->bytes, (int)name->len, SQLITE_STATIC);
+	return 0;
+}
+
+static int change(struct names *n, const char *sql, uint64_t ino, const struct name *name)
+    REQUIRES(n->lock)
+{
+	sqlite3_stmt *stmt = NULL;
+	int r = prepare(n, sql, ino, name, &stmt);
+
+	return r < 0 ? r : catalog_step(n->catalog, stmt);
+}
+
+/* --- one attribute ---------------------------------------------------------------------------- */
+
+static int get_locked(struct names *n, uint64_t ino, struct name name, void *buf, size_t size,
+		      size_t *ret_len) REQUIRES(n->lock)
+{
+	_cleanup_(catalog_reset) sqlite3_stmt *stmt = NULL;
+	size_t len;
+	int r;
+
+	r = prepare(n, "SELECT value FROM xattr WHERE ino = ?1 AND name = ?2", ino, &name, &stmt);
+	if (r < 0)
+		return r;
+	r = catalog_step(n->catalog, stmt);
+	if (r < 0)
+		return r;
+	if (r != CATALOG_ROW)
+		return NAMES_ABSENT;
+	len = (size_t)sqlite3_column_bytes(stmt, 0);
+	if (size && len > size)
+		return -ERANGE;
+	if (size && len)
+		memcpy(buf, sqlite3_column_blob(stmt, 0), len);
+	*ret_len = len;
+	return NAMES_OK;
+}
+
+int names_xattr_get(struct names *n, uint64_t ino, struct name name, void *buf, size_t size,
+		    size_t *ret_len)
+{
+	int r;
+
+	lock_take(&n->lock);
+	r = get_locked(n, ino, name, buf, size, ret_len);
+	lock_drop(&n->lock);
+	return r;
+}
+
+/* Space of the one that is there; NAMES_ABSENT: 0. */
+static int find_space(struct names *n, uint64_t ino, struct name name, uint64_t *ret)
+    REQUIRES(n->lock)
+{
+	_cleanup_(catalog_reset) sqlite3_stmt *stmt = NULL;
+	int r;
+
+	*ret = 0;
+	r = prepare(n, "SELECT length(value) FROM xattr WHERE ino = ?1 AND name = ?2", ino, &name, &stmt);
+	if (r < 0)
+		return r;
+	r = catalog_step(n->catalog, stmt);
+	if (r < 0)
+		return r;
+	if (r != CATALOG_ROW)
+		return NAMES_ABSENT;
+	*ret = names_xattr_space(name.len, (size_t)sqlite3_column_int64(stmt, 0));
+	return NAMES_OK;
+}
+
+static int set_locked(struct names *n, uint64_t ino, struct name name, struct name value,
+		      enum names_xattr_how how, uint64_t *ret_freed) REQUIRES(n->lock)
+{
+	sqlite3_stmt *stmt = NULL;
+	int r;
+
+	r = find_space(n, ino, name, ret_freed);
+	if (r < 0)
+		return r;
+	if (r == NAMES_OK && how == NAMES_XATTR_CREATE)
+		return NAMES_EXISTS;
+	if (r == NAMES_ABSENT && how == NAMES_XATTR_REPLACE)
+		return NAMES_ABSENT;
+	r = prepare(n, "INSERT OR REPLACE INTO xattr (ino, name, value) VALUES (?1, ?2, ?3)", ino,
+		    &name, &stmt);
+	if (r < 0)
+		return r;
+	if (value.len)
+		sqlite3_bind_blob(stmt, 3, value.bytes, (int)value.len, SQLITE_STATIC);
+	else
+		sqlite3_bind_zeroblob(stmt, 3, 0); /* no bytes, which is not NULL */
+	return catalog_step(n->catalog, stmt);
+}
+
+int names_xattr_set(struct names *n, uint64_t ino, struct name name, struct name value,
+		    enum names_xattr_how how, uint64_t *ret_freed)
+{
+	int r;
+
+	if (!name.len || name.len > XATTR_NAME_BYTES_MAX || memchr(name.bytes, 0, name.len) ||
+	    value.len > XATTR_VALUE_BYTES_MAX)
+		return -EINVAL;
+	lock_take(&n->lock);
+	r = ballast_hold(&n->ballast) ? set_locked(n, ino, name, value, how, ret_freed) : -ENOSPC;
+	lock_drop(&n->lock);
+	return r;
+}
+
+static int remove_locked(struct names *n, uint64_t ino, struct name name, uint64_t *ret_freed)
+    REQUIRES(n->lock)
+{
+	int r = find_space(n, ino, name, ret_freed);
+
+	if (r != NAMES_OK)
+		return r;
+	return change(n, "DELETE FROM xattr WHERE ino = ?1 AND name = ?2", ino, &name);
+}
+
+int names_xattr_remove(struct names *n, uint64_t ino, struct name name, uint64_t *ret_freed)
+{
+	int r;
+
+	lock_take(&n->lock);
+	r = remove_locked(n, ino, name, ret_freed);
+	if (r == -ENOSPC && ballast_release(&n->ballast))
+		r = remove_locked(n, ino, name, ret_freed);
+	lock_drop(&n->lock);
+	return r;
+}
+
+/* --- all of an inode -------------------------------------------------------------------------- */
+
+static int sum_space(struct names *n, uint64_t ino, uint64_t *ret) REQUIRES(n->lock)
+{
+	_cleanup_(catalog_reset) sqlite3_stmt *stmt = NULL;
+	int r;
+
+	r = prepare(n, "SELECT length(name), length(value) FROM xattr WHERE ino = ?1", ino, NULL, &stmt);
+	if (r < 0)
+		return r;
+	for (*ret = 0; (r = catalog_step(n->catalog, stmt)) == CATALOG_ROW;)
+		*ret += names_xattr_space((size_t)sqlite3_column_int64(stmt, 0),
+					  (size_t)sqlite3_column_int64(stmt, 1));
+	return r;
+}
+
+static int drop_locked(struct names *n, uint64_t ino, uint64_t *ret_freed) REQUIRES(n->lock)
+{
+	int r = sum_space(n, ino, ret_freed);
+
+	if (r < 0 || !*ret_freed)
+		return r;
+	return change(n, "DELETE FROM xattr WHERE ino = ?1", ino, NULL);
+}
+
+int names_xattr_drop(struct names *n, uint64_t ino, uint64_t *ret_freed)
+{
+	int r;
+
+	lock_take(&n->lock);
+	r = drop_locked(n, ino, ret_freed);
+	if (r == -ENOSPC && ballast_release(&n->ballast))
+		r = drop_locked(n, ino, ret_freed);
+	lock_drop(&n->lock);
+	return r;
+}
+
+static bool begins_with(const void *bytes, size_t len, struct name with)
+{
+	return with.len && len >= with.len && memcmp(bytes, with.bytes, with.len) == 0;
+}
+
+static int list_locked(struct names *n, uint64_t ino, struct name first, struct name hidden, char *buf,
+		       size_t size, size_t *ret_len) REQUIRES(n->lock)
+{
+	_cleanup_(catalog_reset) sqlite3_stmt *stmt = NULL;
+	size_t used = 0;
+	int r;
+
+	r = prepare(n,
+		    "SELECT name FROM xattr WHERE ino = ?1 "
+		    "ORDER BY substr(name, 1, length(?2)) <> ?2, name",
+		    ino, &first, &stmt);
+	if (r < 0)
+		return r;
+	while ((r = catalog_step(n->catalog, stmt)) == CATALOG_ROW) {
+		const void *name = sqlite3_column_blob(stmt, 0);
+		size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
+
+		if (begins_with(name, len, hidden))
+			continue;
+		if (size && used + len + 1 > size)
+			return -ERANGE;
+		if (size) {
+			memcpy(buf + used, name, len);
+			buf[used + len] = '\0';
+		}
+		used += len + 1;
+	}
+	*ret_len = used;
+	return r;
+}
+
+int names_xattr_list(struct names *n, uint64_t ino, struct name first, struct name hidden, char *buf,
+		     size_t size, size_t *ret_len)
+{
+	int r;
+
+	lock_take(&n->lock);
+	r = list_locked(n, ino, first, hidden, buf, size, ret_len);
+	lock_drop(&n->lock);
+	return r;
+}
+
+/* --- all -------------------------------------------------------------------------------------- */
+
+/* Up to WALK_BATCH behind `*behind`, in the order of inode numbers and names. */
+static int batch_locked(struct names *n, const struct names_xattr *behind, struct names_xattr *ret,
+			unsigned *ret_count) REQUIRES(n->lock)
+{
+	const struct name name = {behind->name, behind->len};
+	_cleanup_(catalog_reset) sqlite3_stmt *stmt = NULL;
+	int r;
+
+	*ret_count = 0;
+	r = prepare(n,
+		    "SELECT ino, name, length(value) FROM xattr WHERE (ino, name) > (?1, ?2) "
+		    "ORDER BY ino, name",
+		    behind->ino, &name, &stmt);
+	if (r < 0)
+		return r;
+	while (*ret_count < WALK_BATCH && (r = catalog_step(n->catalog, stmt)) == CATALOG_ROW) {
+		struct names_xattr *x = &ret[*ret_count];
+
+		x->ino = (uint64_t)sqlite3_column_int64(stmt, 0);
+		x->len = (size_t)sqlite3_column_bytes(stmt, 1);
+		if (!x->len || x->len > XATTR_NAME_BYTES_MAX)
+			return -EUCLEAN;
+		memcpy(x->name, sqlite3_column_blob(stmt, 1), x->len);
+		x->name[x->len] = '\0';
+		x->space = names_xattr_space(x->len, (size_t)sqlite3_column_int64(stmt, 2));
+		++*ret_count;
+	}
+	return r < 0 ? r : 0;
+}
+
+int names_xattr_walk(struct names *n, names_xattr_visit *visit, void *arg)
+{
+	struct names_xattr batch[WALK_BATCH], behind = {.ino = (uint64_t)INT64_MIN};
+	unsigned count;
+	int r;
+
+	do {
+		lock_take(&n->lock);
+		r = batch_locked(n, &behind, batch, &count);
+		lock_drop(&n->lock);
+		for (unsigned i = 0; !r && i < count; i++)
+			r = visit(arg, &batch[i]);
+		if (r)
+			return r;
+		if (count)
+			behind = batch[count - 1];
+	} while (count == WALK_BATCH);
+	return 0;
+}
