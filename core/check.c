@@ -8,6 +8,7 @@
  *   O1     what was said of ranges is in order                                              [check_inode]
  *   G3     bytes beyond the end of a file are zero                                          [check_tail]
  *   Z1     what is charged is what there is                                                 [check_sums]
+ *   X1 X2  extended attributes have an owner who knows, and a mode says what its list says   [check_xattrs]
  *   N, T3  link counts are the names; who has neither name nor lookup nor open is gone      [check_links]
  */
 #include <inttypes.h>
@@ -18,6 +19,7 @@
 #include "failpoint.h"
 #include "ptab.h"
 #include "volume_inside.h"
+#include "volume_xattr.h"
 
 struct walk {
 	struct volume *v;
@@ -30,6 +32,7 @@ struct walk {
 	uint32_t *names, *dirs; /* by record: names of it, and directories in it */
 	uint64_t records;
 	uint64_t slots, zero, reserved;
+	uint64_t xattr_space;
 	struct inode *inode; /* being walked */
 	uint64_t inode_slots;
 };
@@ -252,6 +255,38 @@ static void check_links(struct walk *w, struct inode *i)
 		violation(w, "inode %u has no name, and nobody knows it", i->number);
 }
 
+static int visit_xattr(void *arg, const struct names_xattr *x)
+{
+	struct walk *w = arg;
+	uint32_t number = (uint32_t)x->ino;
+	struct inode *i = itable_next(w->v->pool.itable, &number);
+	mode_t mode;
+	int r;
+
+	w->xattr_space += x->space;
+	if (!i || inode_ino(i) != x->ino || !(i->record->flags & INODE_XATTRS)) {
+		violation(w, "inode %" PRIu64 " has %s and does not know it", x->ino, x->name);
+		return 0;
+	}
+	if (!volume_is_access_acl((struct name){ x->name, x->len }))
+		return 0;
+	r = volume_access_mode(w->v, i, &mode);
+	if (!r && mode != inode_attr_get(i).mode)
+		violation(w, "inode %u: its access control list says mode %o", i->number, mode);
+	return r;
+}
+
+static int check_xattrs(struct walk *w)
+{
+	int r = names_xattr_walk(w->v->names, visit_xattr, w);
+	uint64_t charged = itable_space(w->v->pool.itable);
+
+	if (!r && charged != w->xattr_space)
+		violation(w, "%" PRIu64 " bytes of extended attributes are charged, and there are %" PRIu64, charged,
+			  w->xattr_space);
+	return r;
+}
+
 static bool walk_init(struct walk *w)
 {
 	w->frames = frames_end(w->v->pool.frames);
@@ -285,6 +320,8 @@ int check(struct volume *v, check_report *report, void *arg)
 		check_frames(&w);
 		check_sums(&w);
 		r = names_walk(v->names, visit_name, &w);
+		if (!r)
+			r = check_xattrs(&w);
 	}
 	for (number = 0; !r && (i = itable_next(v->pool.itable, &number));)
 		check_links(&w, i);

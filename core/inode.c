@@ -35,7 +35,7 @@ struct itable {
 	struct lock lock;
 	uint64_t *used_bits GUARDED_BY(lock);
 	uint32_t lowest GUARDED_BY(lock); /* no free record below */
-	atomic_uint_fast64_t used, names; /* changed under the lock */
+	atomic_uint_fast64_t used, names, space; /* changed under the lock; space in bytes */
 	atomic_uint chunks;
 	_Atomic(struct inode *) chunk[]; /* struct inode[CHUNK] each */
 };
@@ -192,9 +192,18 @@ void itable_close(struct itable *t)
 	mem_free(t);
 }
 
+/* Bytes, as on tmpfs: an inode or a name has INODE_SPACE. */
+static uint64_t space_left(struct itable *t)
+{
+	uint64_t limit = settings_get(&itable_header(t)->settings, ATTR_nr_inodes) * INODE_SPACE;
+	uint64_t taken = (t->used + t->names) * INODE_SPACE + t->space;
+
+	return limit > taken ? limit - taken : 0;
+}
+
 static bool is_full(struct itable *t) REQUIRES(t->lock)
 {
-	return t->used + t->names >= settings_get(&itable_header(t)->settings, ATTR_nr_inodes);
+	return space_left(t) < INODE_SPACE;
 }
 
 /* Claim the lowest free number; 0 when the table is full. */
@@ -328,6 +337,30 @@ uint64_t itable_names(const struct itable *t)
 uint64_t itable_used(const struct itable *t)
 {
 	return t->used;
+}
+
+int itable_take_space(struct itable *t, uint64_t bytes, bool force)
+{
+	bool room;
+
+	lock_take(&t->lock);
+	room = force || bytes <= space_left(t);
+	t->space += room ? bytes : 0;
+	lock_drop(&t->lock);
+	return room ? 0 : -ENOSPC;
+}
+
+void itable_give_space(struct itable *t, uint64_t bytes)
+{
+	lock_take(&t->lock);
+	ASSERT(t->space >= bytes);
+	t->space -= bytes;
+	lock_drop(&t->lock);
+}
+
+uint64_t itable_space(const struct itable *t)
+{
+	return t->space;
 }
 
 uint64_t itable_bytes(struct itable *t)

@@ -22,7 +22,10 @@
 #include "room.h"
 #include "settings.h"
 
-enum { INODE_DIRECT = 8 };
+enum {
+	INODE_DIRECT = 8,
+	INODE_SPACE = 1024, /* bytes of extended attributes that count as an inode, as on tmpfs */
+};
 
 /* What stat(2) shows, less what is counted elsewhere. */
 struct inode_attr {
@@ -43,11 +46,13 @@ enum inode_flag {
 	INODE_LENT = 1 << 1,         /* holes were reserved by reads: given back at the last release */
 	INODE_UNMERGEABLE = 1 << 2,  /* advice.h, as are those below and `ranges` */
 	INODE_KEEP = 1 << 3,
+	INODE_XATTRS = 1 << 4,       /* has or had extended attributes: without it nobody need ask names.db */
 	INODE_IMMUTABLE = 1 << 5,    /* guard.h, to INODE_NOATIME */
 	INODE_APPEND = 1 << 6,
 	INODE_NODUMP = 1 << 7,
 	INODE_NOATIME = 1 << 8,
 	INODE_LINKABLE = 1 << 9,     /* made without a name, and may get one (O_TMPFILE) */
+	INODE_UNBURIED = 1 << 10,    /* dying, and its extended attributes could not be dropped yet */
 };
 
 struct inode_record {
@@ -112,10 +117,16 @@ void itable_drop_name(struct itable *t);
 
 uint64_t itable_used(const struct itable *t);
 uint64_t itable_names(const struct itable *t); /* those counted above */
-/* What the limit holds for: both. */
+
+/* And so do bytes of extended attributes, INODE_SPACE of them as much as an inode.  -ENOSPC, `force` as above. */
+int itable_take_space(struct itable *t, uint64_t bytes, bool force) must_check;
+void itable_give_space(struct itable *t, uint64_t bytes);
+uint64_t itable_space(const struct itable *t); /* bytes taken */
+
+/* What the limit holds for: all of it, in inodes. */
 static inline uint64_t itable_charged(const struct itable *t)
 {
-	return itable_used(t) + itable_names(t);
+	return itable_used(t) + itable_names(t) + (itable_space(t) + INODE_SPACE - 1) / INODE_SPACE;
 }
 uint64_t itable_bytes(struct itable *t);
 

@@ -13,6 +13,7 @@
 #include "ptab.h"
 #include "range.h"
 #include "volume_inside.h"
+#include "volume_xattr.h"
 
 static int adopt_node(void *arg, uint32_t node)
 {
@@ -131,6 +132,35 @@ static int recount_links(struct volume *v)
 	return r;
 }
 
+/* Whoever has an access list has the permissions that it says. */
+static int adopt_acl(struct volume *v, struct inode *i)
+{
+	struct inode_attr *attr;
+	mode_t mode;
+	int r = volume_access_mode(v, i, &mode);
+
+	if (r < 0)
+		return r;
+	attr = inode_attr_begin(i);
+	attr->mode = mode;
+	inode_attr_end(i);
+	return 0;
+}
+
+static int adopt_xattr(void *arg, const struct names_xattr *x)
+{
+	const struct name name = {x->name, x->len};
+	struct volume *v = arg;
+	struct inode *i = volume_inode(v, x->ino);
+	uint64_t freed;
+
+	if (!i)
+		return FOLD(names_xattr_remove(v->names, x->ino, name, &freed));
+	(void)!itable_take_space(v->pool.itable, x->space, true);
+	atomic_fetch_or(&i->record->flags, INODE_XATTRS);
+	return volume_is_access_acl(name) ? adopt_acl(v, i) : 0;
+}
+
 /* G3 again, in the page that the end lies in. */
 static int zero_tail(struct volume *v, struct inode *i, uint64_t size)
 {
@@ -165,7 +195,8 @@ static int drop_inode(struct volume *v, struct inode *i)
 	if (i->record->used == INODE_DYING) {
 		range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
 		advice_cut(&v->pool, i, 0);
-		itable_free(v->pool.itable, i);
+		atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_UNBURIED);
+		volume_discard(v, i);
 	} else {
 		r = drop_beyond_end(v, i);
 		volume_bury(v, i);
@@ -200,5 +231,7 @@ int recover(struct volume *v)
 		return r;
 	frames_adopt_end(v->pool.frames);
 	r = recount_links(v);
+	if (!r)
+		r = names_xattr_walk(v->names, adopt_xattr, v);
 	return r < 0 ? r : drop_the_dead(v);
 }

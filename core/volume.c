@@ -14,6 +14,7 @@
 #include "range.h"
 #include "unmerge.h"
 #include "volume_inside.h"
+#include "volume_xattr.h"
 
 enum {
 	INDEX_ROWS = 1 << 20,
@@ -78,8 +79,10 @@ static bool reclaim(void *arg)
 static void index_behind(void *arg)
 {
 	struct volume *v = arg;
+	bool done = ledger_write(v);
 
-	if (!ledger_write(v))
+	volume_bury_rest(v);
+	if (!done || v->unburied)
 		keeper_change(v->keeper); /* try again, when its share of time has come */
 }
 
@@ -251,11 +254,40 @@ void volume_bury(struct volume *v, struct inode *i)
 		return;
 	range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
 	advice_cut(&v->pool, i, 0);
-	itable_free(v->pool.itable, i);
+	volume_discard(v, i);
 	if (had_pages) /* where sharing is limited there may be room now */
 		pool_changed(&v->pool);
 	else
 		keeper_change(v->keeper);
+}
+
+void volume_discard(struct volume *v, struct inode *i)
+{
+	if (volume_drop_xattrs(v, i)) {
+		itable_free(v->pool.itable, i);
+		return;
+	}
+	atomic_fetch_add(&v->unburied, 1);
+	atomic_fetch_or(&i->record->flags, INODE_UNBURIED); /* from here on anybody may have another try */
+	keeper_change(v->keeper);
+}
+
+void volume_bury_rest(struct volume *v)
+{
+	uint32_t number = 0, tries = v->unburied;
+	struct inode *i;
+
+	while (tries && (i = itable_next(v->pool.itable, &number))) {
+		if (!(i->record->flags & INODE_UNBURIED))
+			continue;
+		gate_enter(&v->gate);
+		if (atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_UNBURIED) & INODE_UNBURIED) {
+			atomic_fetch_sub(&v->unburied, 1);
+			volume_discard(v, i);
+			tries--;
+		}
+		gate_leave(&v->gate);
+	}
 }
 
 const char *volume_dir(const struct volume *v)

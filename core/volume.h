@@ -65,7 +65,8 @@ struct volume_entry {
 };
 
 struct volume_new {
-	mode_t mode; /* with its type; umask already applied */
+	mode_t mode;  /* with its type */
+	mode_t umask; /* of the caller; a default access control list of the directory goes before it */
 	uid_t uid;
 	gid_t gid; /* of the caller; a setgid directory's group wins */
 	dev_t rdev;
@@ -137,6 +138,29 @@ int volume_may_change(struct volume *v, uint64_t ino) must_check;
 /* Nothing to be set (chown to nobody) is a change, too: of ctime. */
 int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret) must_check;
 int volume_statfs(struct volume *v, struct statvfs *ret) must_check;
+
+/* --- extended attributes ---------------------------------------------------------------------- */
+
+/* Of the namespaces user, trusted and security, and the two access control lists (system.posix_acl_access, _default);
+ * who may use them is the caller's affair.  -EOPNOTSUPP: another namespace.  -ENODATA.  What they take is charged
+ * against nr_inodes (names_xattr.h, INODE_SPACE): -ENOSPC.
+ * With `size` 0 the length of the value, or of the list, is told; -ERANGE: it is longer. */
+int volume_getxattr(struct volume *v, uint64_t ino, struct name name, void *buf, size_t size, size_t *ret_len)
+	must_check;
+/* Names, each with a NUL behind it; those of the namespace trusted only with `all`. */
+int volume_listxattr(struct volume *v, uint64_t ino, bool all, char *buf, size_t size, size_t *ret_len)
+	must_check;
+
+enum volume_xattr {
+	VOLUME_XATTR_CREATE = 1 << 0,  /* -EEXIST */
+	VOLUME_XATTR_REPLACE = 1 << 1, /* -ENODATA */
+	VOLUME_XATTR_KILL_SGID = 1 << 2, /* with an access list: by one who may not give the file to its group */
+};
+
+/* An access control list sets the permissions of the mode; one that says no more than a mode is not kept.
+ * -EINVAL: it is none.  -EACCES: a default one, and no directory. */
+int volume_setxattr(struct volume *v, uint64_t ino, struct name name, struct name value, unsigned flags) must_check;
+int volume_removexattr(struct volume *v, uint64_t ino, struct name name) must_check;
 
 /* --- contents --------------------------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 #include "log.h"
 #include "range.h"
 #include "volume_inside.h"
+#include "volume_xattr.h"
 
 /* What suid and sgid become when somebody else writes (POSIX; the kernel's setattr_should_drop_*). */
 static void kill_priv(struct inode_attr *attr, bool any_sgid)
@@ -181,27 +182,10 @@ static int may_set(struct inode *i, unsigned set)
 	return 0;
 }
 
-int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret)
+static void set_attr(struct inode *i, const struct stat *new, unsigned set)
 {
-	struct inode *i = volume_inode(v, ino);
-	struct inode_attr *attr;
-	int r = 0;
+	struct inode_attr *attr = inode_attr_begin(i);
 
-	if (!i)
-		return -ESTALE;
-	r = may_set(i, set);
-	if (r < 0)
-		return r;
-	if (set & VOLUME_SET_SIZE) {
-		if (!S_ISREG(inode_attr_get(i).mode))
-			return -EINVAL;
-		gate_enter(&v->gate);
-		r = truncate_to(v, i, (uint64_t)new->st_size);
-		gate_leave(&v->gate);
-		if (r < 0)
-			return r;
-	}
-	attr = inode_attr_begin(i);
 	if (set & VOLUME_SET_KILL_PRIV)
 		kill_priv(attr, set & VOLUME_SET_KILL_SGID);
 	if (set & VOLUME_SET_MODE)
@@ -213,8 +197,30 @@ int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsig
 	if ((set & ~(unsigned)VOLUME_SET_OPEN) != VOLUME_SET_SIZE)
 		set_times(i, attr, new, set);
 	inode_attr_end(i);
+}
+
+int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret)
+{
+	struct inode *i = volume_inode(v, ino);
+	int r = 0;
+
+	if (!i)
+		return -ESTALE;
+	r = may_set(i, set);
+	if (r < 0)
+		return r;
+	if ((set & VOLUME_SET_SIZE) && !S_ISREG(inode_attr_get(i).mode))
+		return -EINVAL;
+	gate_enter(&v->gate);
+	if (set & VOLUME_SET_SIZE)
+		r = truncate_to(v, i, (uint64_t)new->st_size);
+	if (!r && (set & VOLUME_SET_MODE))
+		r = volume_chmod_acl(v, i, new->st_mode);
+	if (!r)
+		set_attr(i, new, set);
+	gate_leave(&v->gate);
 	inode_stat(i, ret);
-	return 0;
+	return r;
 }
 
 /* --- open and close --------------------------------------------------------------------------- */

@@ -29,6 +29,7 @@ struct volume {
 	struct indexdb *indexdb; /* the keeper's; NULL when it could not be had */
 	struct scan *scan;
 	struct keeper *keeper;
+	_Atomic uint32_t unburied; /* records with INODE_UNBURIED */
 	char dir[];
 };
 
@@ -46,6 +47,11 @@ static inline uint64_t volume_dir_size(uint64_t entries)
 
 /* Free `i` with all it holds if nobody knows it any more.  Inside the gate, no lock held. */
 void volume_bury(struct volume *v, struct inode *i);
+/* The end of a dying inode without slots: its record is free, at once or (INODE_UNBURIED) when names.db takes changes
+ * again.  Inside the gate, NAMES at most. */
+void volume_discard(struct volume *v, struct inode *i);
+/* Those that wait for it. */
+void volume_bury_rest(struct volume *v);
 
 /* A write has stored its last page, which ends at `end`: size, times, privileges.  flags: enum volume_write. */
 void volume_written(struct inode *i, uint64_t end, unsigned flags);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/volume_names.c - what a change of names does to inodes.
  *
- * Order: the record is complete (attributes, used), then names.db commits, then the effects that the commit
- * implies: link counts, sizes of directories, times.  Whoever dies before the commit leaves a record
- * without a name, which is free; after it, link counts are counted again from the names (recover.c).
+ * Order: the record is complete (attributes, used, inherited access control lists), then names.db commits, then
+ * the effects that the commit implies: link counts, sizes of directories, times.  Whoever dies before the commit
+ * leaves a record without a name, which is free; after it, link counts are counted again from the names (recover.c).
  */
 #include <fcntl.h>
 #include <linux/fs.h>
@@ -12,6 +12,7 @@
 #include "advice.h"
 #include "guard.h"
 #include "volume_inside.h"
+#include "volume_xattr.h"
 
 /* Both, as one: enter and leave. */
 static void begin(struct volume *v) ACQUIRES(v->names_lock)
@@ -229,18 +230,35 @@ static struct inode_attr new_attr(struct inode *dir, const struct volume_new *ne
 	return attr;
 }
 
+/* Nobody has found it. */
+static void unmake_inode(struct volume *v, struct inode *i)
+{
+	inode_attr_begin(i)->nlink = 0;
+	inode_attr_end(i);
+	i->record->used = INODE_DYING;
+	volume_discard(v, i);
+}
+
 /* An inode for a name in `dir` that is still to come. */
 static int new_inode(struct volume *v, struct inode *dir, const struct volume_new *new, struct inode **ret)
-	REQUIRES(v->names_lock)
+    REQUIRES(v->names_lock)
 {
 	struct inode_attr attr = new_attr(dir, new);
-	int r = itable_new(v->pool.itable, &attr, dir->record->domain, ret);
+	struct inherited_acl acl;
+	int r;
 
+	r = volume_acl_inherit(v, dir, new->umask, &acl, &attr.mode);
+	if (r < 0)
+		return r;
+	r = itable_new(v->pool.itable, &attr, dir->record->domain, ret);
 	if (r < 0)
 		return r;
 	advice_inherit(*ret, dir);
 	guard_inherit(*ret, dir);
-	return 0;
+	r = volume_acl_give(v, *ret, &acl);
+	if (r < 0)
+		unmake_inode(v, *ret);
+	return r;
 }
 
 static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
@@ -262,7 +280,7 @@ static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 	i->record->lookups = 1; /* the caller's; once it has a name others may come */
 	r = to_errno(names_add(v->names, dir_ino, name, inode_ino(i), new->target));
 	if (r < 0) {
-		itable_free(v->pool.itable, i);
+		unmake_inode(v, i);
 		return r;
 	}
 	dir_changed(dir, 1, S_ISDIR(new->mode));
@@ -542,7 +560,7 @@ static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint6
 	if (!r)
 		renamed(m);
 	else if (m->left)
-		itable_free(v->pool.itable, m->left);
+		unmake_inode(v, m->left);
 	return r;
 }
 

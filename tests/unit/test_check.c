@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/failpoint.h"
+#include "core/names_xattr.h"
 #include "core/ptab.h"
 #include "tests/unit/fixture.h"
 
@@ -236,6 +237,48 @@ static void check__an_inode_nobody_knows(void **state)
 	itable_free(f->v->pool.itable, i);
 }
 
+static void check__an_attribute_of_nobody(void **state)
+{
+	struct fixture *f = *state;
+	struct inode *i = plant(f);
+	uint64_t freed;
+
+	assert_int_equal(volume_setxattr(f->v, inode_ino(i), name_of("user.x"), name_of("1"), 0), 0);
+	fixture_check(f);
+	i->record->flags &= ~(uint32_t)INODE_XATTRS;
+	expect(f, "has user.x and does not know it");
+	i->record->flags |= INODE_XATTRS;
+	assert_int_equal(names_xattr_set(f->v->names, 99, name_of("user.y"), name_of("1"), NAMES_XATTR_ANY, &freed), 0);
+	expect(f, "has user.y and does not know it");
+	assert_int_equal(names_xattr_remove(f->v->names, 99, name_of("user.y"), &freed), 0);
+}
+
+static void check__attributes_that_are_not_what_is_charged(void **state)
+{
+	struct fixture *f = *state;
+
+	plant(f);
+	assert_int_equal(itable_take_space(f->v->pool.itable, 1, true), 0);
+	expect(f, "1 bytes of extended attributes are charged, and there are 0");
+	itable_give_space(f->v->pool.itable, 1);
+}
+
+static void check__a_mode_that_is_not_what_its_list_says(void **state)
+{
+	static const char acl[] = "\2\0\0\0" "\1\0\6\0\0\0\0\0" "\4\0\6\0\0\0\0\0" "\x10\0\4\0\0\0\0\0" "\x20\0\0\0\0\0\0";
+	struct fixture *f = *state;
+	struct inode *i = plant(f);
+	struct stat st = { .st_mode = 0640 };
+
+	assert_int_equal(volume_setxattr(f->v, inode_ino(i), name_of("system.posix_acl_access"),
+					 (struct name){ acl, sizeof(acl) }, 0), 0);
+	fixture_check(f);
+	inode_attr_begin(i)->mode ^= 0020;
+	inode_attr_end(i);
+	expect(f, "its access control list says mode 100640");
+	assert_int_equal(volume_setattr(f->v, inode_ino(i), &st, VOLUME_SET_MODE, &st), 0);
+}
+
 static void check__says_when_it_could_not_look(void **state)
 {
 	struct fixture *f = *state;
@@ -267,6 +310,9 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(check__wrong_links),
 	FIXTURE_TEST(check__a_name_of_nothing),
 	FIXTURE_TEST(check__an_inode_nobody_knows),
+	FIXTURE_TEST(check__an_attribute_of_nobody),
+	FIXTURE_TEST(check__attributes_that_are_not_what_is_charged),
+	FIXTURE_TEST(check__a_mode_that_is_not_what_its_list_says),
 	FIXTURE_TEST(check__says_when_it_could_not_look),
 };
 

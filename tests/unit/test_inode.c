@@ -80,6 +80,35 @@ static void new__the_first_is_one_and_the_lowest_comes_first(void **state)
 	assert_int_equal(new(t)->number, 4);
 }
 
+static void space__is_taken_from_what_inodes_may_take(void **state)
+{
+	struct table *t = *state;
+	struct inode *one, *more;
+
+	limit(t, 10);
+	one = new(t);
+	assert_int_equal(itable_charged(t->t), 1);
+	assert_int_equal(itable_take_space(t->t, INODE_SPACE, false), 0);
+	assert_int_equal(itable_charged(t->t), 2);
+	assert_int_equal(itable_take_space(t->t, 1, false), 0); /* one that is begun is one less */
+	assert_int_equal(itable_charged(t->t), 3);
+	assert_int_equal(itable_take_space(t->t, 8 * INODE_SPACE, false), -ENOSPC);
+	assert_int_equal(itable_take_space(t->t, 8 * INODE_SPACE - 1, false), 0);
+	assert_int_equal(itable_charged(t->t), 10);
+	assert_int_equal(itable_take_space(t->t, 1, false), -ENOSPC);
+	assert_int_equal(itable_add_names(t->t, 1, false), -ENOSPC);
+	assert_int_equal(itable_new(t->t, &attr, 4, &more), -ENOSPC);
+	assert_int_equal(itable_take_space(t->t, 5, true), 0);
+	assert_int_equal(itable_space(t->t), 9 * INODE_SPACE + 5);
+	itable_give_space(t->t, INODE_SPACE + 4);
+	assert_int_equal(itable_new(t->t, &attr, 4, &more), -ENOSPC); /* a byte is missing */
+	itable_give_space(t->t, 1);
+	bury(t, new(t));
+	bury(t, one);
+	itable_give_space(t->t, itable_space(t->t));
+	assert_int_equal(itable_charged(t->t), 0);
+}
+
 static void new__a_number_never_recurs(void **state)
 {
 	struct table *t = *state;
@@ -292,6 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(new__the_first_is_one_and_the_lowest_comes_first),
+		TEST(space__is_taken_from_what_inodes_may_take),
 		TEST(new__a_number_never_recurs),
 		TEST(new__generations_go_round_without_the_highest),
 		TEST(new__a_record_starts_anew),

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/failpoint.h"
+#include "core/names_xattr.h"
 #include "core/ptab.h"
 #include "tests/unit/fixture.h"
 #include "tests/unit/tempdir.h"
@@ -97,6 +98,21 @@ static void reopen__everything_is_as_before(void **state)
 	}
 	put_page(f, w.two, 2000, B); /* still split */
 	assert_page(f, w.one, 0, A);
+}
+
+static void reopen__attributes_of_nobody_are_dropped(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), gone = ino + (UINT64_C(1) << 32), freed;
+	size_t len;
+
+	assert_int_equal(volume_setxattr(f->v, ino, name_of("user.x"), name_of("1"), 0), 0);
+	assert_int_equal(names_xattr_set(f->v->names, gone, name_of("user.x"), name_of("1"), NAMES_XATTR_ANY, &freed),
+			 0);
+	fixture_reopen(f);
+	fixture_check(f);
+	assert_int_equal(volume_getxattr(f->v, ino, name_of("user.x"), NULL, 0, &len), 0);
+	assert_int_equal(names_xattr_get(f->v->names, gone, name_of("user.x"), NULL, 0, &len), NAMES_ABSENT);
 }
 
 static void reopen__settings_stay(void **state)
@@ -368,7 +384,8 @@ static void copy__sees_the_same_and_changes_nothing(void **state)
 
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__everything_is_as_before),
-	FIXTURE_TEST(reopen__settings_stay),
+	FIXTURE_TEST(reopen__attributes_of_nobody_are_dropped),
+		FIXTURE_TEST(reopen__settings_stay),
 	FIXTURE_TEST(reopen__pages_shared_before_are_met_again),
 	FIXTURE_TEST(reopen__who_knew_an_unlinked_file_still_does),
 	FIXTURE_TEST(reopen__orphans_are_gone),
