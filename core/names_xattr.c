@@ -205,7 +205,7 @@ static int list_locked(struct names *n, uint64_t ino, struct name first, struct 
 
 	r = prepare(n,
 		    "SELECT name FROM xattr WHERE ino = ?1 "
-		    "ORDER BY substr(name, 1, length(?2)) <> ?2, name",
+		    "ORDER BY substr(name, 1, length(?2)) <> ?2, name DESC",
 		    ino, &first, &stmt);
 	if (r < 0)
 		return r;

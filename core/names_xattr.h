@@ -41,8 +41,9 @@ int names_xattr_remove(struct names *n, uint64_t ino, struct name name, uint64_t
 /* All that an inode has; *ret_freed is their space. */
 int names_xattr_drop(struct names *n, uint64_t ino, uint64_t *ret_freed) must_check;
 
-/* Names, each with a NUL behind it; with `size` 0 only how long they are together.  Those that begin with `first` come
- * first, the others in the order of their bytes; without those that begin with `hidden` (no bytes: of none). */
+/* Names, each with a NUL behind it; with `size` 0 only how long they are together.  As on tmpfs: those that begin with
+ * `first` come first, each kind in the falling order of bytes.  Without those that begin with `hidden` (no bytes:
+ * without none). */
 int names_xattr_list(struct names *n, uint64_t ino, struct name first, struct name hidden, char *buf,
 		     size_t size, size_t *ret_len) must_check;
 

@@ -158,7 +158,7 @@ enum volume_xattr {
 };
 
 /* An access control list sets the permissions of the mode; one that says no more than a mode is not kept.
- * -EINVAL: it is none.  -EACCES: a default one, and no directory. */
+ * -EINVAL: it is none.  -EACCES: a default one, and no directory.  To remove one that is not there is no error. */
 int volume_setxattr(struct volume *v, uint64_t ino, struct name name, struct name value, unsigned flags) must_check;
 int volume_removexattr(struct volume *v, uint64_t ino, struct name name) must_check;
 

@@ -32,12 +32,17 @@ bool volume_is_access_acl(struct name name)
 	return is(name, access_acl);
 }
 
+static bool is_acl(struct name name)
+{
+	return is(name, access_acl) || is(name, default_acl);
+}
+
 /* Is it of a namespace that there is? */
 static int check_name(struct name name)
 {
 	static const struct name spaces[] = {NAME("user."), NAME("trusted."), NAME("security.")};
 
-	if (is(name, access_acl) || is(name, default_acl))
+	if (is_acl(name))
 		return 0;
 	for (unsigned k = 0; k < ARRAY_SIZE(spaces); k++)
 		if (name.len >= spaces[k].len && memcmp(name.bytes, spaces[k].bytes, spaces[k].len) == 0)
@@ -199,7 +204,7 @@ static int set_locked(struct volume *v, struct inode *i, struct name name, struc
 								  NAMES_XATTR_ANY;
 	int r;
 
-	if (is(name, access_acl) || is(name, default_acl))
+	if (is_acl(name))
 		r = set_acl(v, i, name, value, how, flags & VOLUME_XATTR_KILL_SGID);
 	else
 		r = put(v, i, name, value, how);
@@ -245,6 +250,8 @@ int volume_removexattr(struct volume *v, uint64_t ino, struct name name)
 	gate_enter(&v->gate);
 	lock_take(&v->names_lock);
 	r = take(v, i, name);
+	if (r == -ENODATA && is_acl(name))
+		r = 0; /* then the mode is the list */
 	if (!r)
 		stamp(i);
 	lock_drop(&v->names_lock);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/capability.h>
 #include <unistd.h>
 
 #define NOBODY ((uid_t)-1)
@@ -27,6 +28,8 @@ struct status {
 	bool is_in_group;
 	pid_t pid; /* in the PID namespace of /proc; 0: in one below it as well */
 	bool is_user; /* no thread of the kernel */
+	bool has_memory; /* nor one as far as older kernels tell */
+	uint64_t capabilities; /* effective, in whatever user namespace */
 };
 
 enum { NUMBERS = 4 };
@@ -76,6 +79,10 @@ static void read_line(const char *line, struct status *s)
 		s->pid = (pid_t)number[0];
 	if (strcmp(line, "Kthread:\t0\n") == 0) /* told by kernels that keep users to themselves */
 		s->is_user = true;
+	if (strncmp(line, "VmSize:", 7) == 0)
+		s->has_memory = true;
+	if (strncmp(line, "CapEff:", 7) == 0)
+		s->capabilities = strtoull(line + 7, NULL, 16);
 }
 
 static struct status read_status(const char *path, gid_t group)
@@ -94,17 +101,41 @@ static struct status read_status(const char *path, gid_t group)
 	return s;
 }
 
-static struct status status_of_thread(pid_t thread, gid_t group)
+/* False: nothing can be said of it. */
+static bool find_thread(pid_t thread, gid_t group, struct status *ret)
 {
-	static const struct status nobody = {.uid = NOBODY};
-	struct status s;
 	char path[64];
 
 	if (thread <= 0 || read_status("/proc/self/status", 0).pid != getpid())
-		return nobody;
+		return false;
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)thread);
-	s = read_status(path, group);
-	return s.is_user ? s : nobody;
+	*ret = read_status(path, group);
+	return true;
+}
+
+static struct status status_of_thread(pid_t thread, gid_t group)
+{
+	struct status s;
+
+	return find_thread(thread, group, &s) && s.is_user ? s : (struct status){.uid = NOBODY};
+}
+
+/* In the first user namespace everybody is who he is; in one below it somebody's numbers are mapped or missing, or it
+ * was made by one who is as good as root. */
+static bool has_all_users(pid_t thread)
+{
+	unsigned long inside, outside, count;
+	char path[64];
+	FILE *f;
+	int n;
+
+	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)thread);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	n = fscanf(f, "%lu %lu %lu", &inside, &outside, &count);
+	fclose(f);
+	return n == 3 && inside == 0 && outside == 0 && count == UINT32_MAX;
 }
 
 bool caller_is(fuse_req_t req, uid_t owner)
@@ -122,4 +153,13 @@ bool caller_is_in(fuse_req_t req, gid_t group)
 	struct status s = status_of_thread(fuse_req_ctx(req)->pid, group);
 
 	return s.uid == 0 || s.is_in_group;
+}
+
+bool caller_is_admin(fuse_req_t req)
+{
+	pid_t thread = fuse_req_ctx(req)->pid;
+	struct status s;
+
+	return find_thread(thread, 0, &s) && s.has_memory && (s.capabilities & UINT64_C(1) << CAP_SYS_ADMIN) &&
+	       has_all_users(thread);
 }

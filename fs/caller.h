@@ -2,7 +2,7 @@
 /* fs/caller.h - who asks, where the kernel leaves it to us to check.
  *
  * Owns     nothing.
- * Keeps    C1 in doubt nobody is taken for the owner, or for one of the group.
+ * Keeps    C1 in doubt nobody is taken for the owner, for one of the group, or for more.
  * Threads  any, while the request is not answered yet: until then its caller stays as he is.
  * Fails    never: not to know is "no".
  */
@@ -16,3 +16,5 @@
 bool caller_is(fuse_req_t req, uid_t owner);
 /* Is he in `group`, or root? */
 bool caller_is_in(fuse_req_t req, gid_t group);
+/* Has he CAP_SYS_ADMIN, in the first user namespace? */
+bool caller_is_admin(fuse_req_t req);

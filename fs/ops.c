@@ -24,9 +24,12 @@ static const unsigned unwanted = FUSE_CAP_AUTO_INVAL_DATA | FUSE_CAP_ATOMIC_O_TR
 				 FUSE_CAP_WRITEBACK_CACHE | FUSE_CAP_SPLICE_READ |
 				 FUSE_CAP_SPLICE_WRITE | FUSE_CAP_SPLICE_MOVE |
 				 FUSE_CAP_HANDLE_KILLPRIV | FUSE_CAP_ASYNC_DIO;
+/* With POSIX_ACL the kernel checks access by the lists that we keep, and asks for them once; DONT_MASK leaves
+ * the umask to who knows whether a directory's default list goes before it. */
 static const unsigned wanted = FUSE_CAP_ASYNC_READ | FUSE_CAP_PARALLEL_DIROPS |
 			       FUSE_CAP_EXPORT_SUPPORT | FUSE_CAP_READDIRPLUS |
-			       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS;
+			       FUSE_CAP_READDIRPLUS_AUTO | FUSE_CAP_CACHE_SYMLINKS |
+			       FUSE_CAP_POSIX_ACL | FUSE_CAP_DONT_MASK;
 
 static void agree(void *userdata, struct fuse_conn_info *conn)
 {

@@ -99,6 +99,7 @@ static int make(fuse_req_t req, fuse_ino_t dir, const char *name, struct volume_
 		return r;
 	new->uid = caller->uid;
 	new->gid = caller->gid;
+	new->umask = caller->umask;
 	if (!name)
 		return volume_tmpfile(fs->volume, dir, new, ret);
 	return volume_create(fs->volume, dir, name_of(name), new, ret);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fs/ops_xattr.c - two extended attributes, which are the door's advice and figures as text; no others are kept.
+/* fs/ops_xattr.c - extended attributes: two of our own, which are the door's advice and figures as text, and all that
+ * people keep.
  *
  * The kernel asks for "security.capability" before the first write to an inode, and cannot be told but
- * by ENOSYS, which would end all extended attributes, that it need not: so what is not ours is refused before
- * anything is looked at.
+ * by ENOSYS, which would end all extended attributes, that it need not: so core answers for an inode that has none
+ * without looking anything up.
  */
 #include "fs/ops.h"
 
@@ -13,16 +14,25 @@
 #include <string.h>
 #include <sys/xattr.h>
 
+#include <linux/fuse.h>
+#include <linux/limits.h>
+
 #include <ksmfs/xattr.h>
 
 #include "fs/aside.h"
 #include "fs/caller.h"
 #include "fs/control.h"
 #include "fs/reply.h"
+#include "fs/transport.h"
 
 enum { STAT_BYTES = 512 };
 
-enum which { OTHER, MERGEABLE, STAT };
+enum which {
+	KEPT,
+	MERGEABLE,
+	STAT,
+	NONE, /* of a control file, or a name below ours that means nothing */
+};
 
 static const char *const words[] = {
 	[VOLUME_UNMERGEABLE] = "0",
@@ -32,11 +42,20 @@ static const char *const words[] = {
 
 static enum which which_of(fuse_ino_t ino, const char *name)
 {
+	static const char ours[] = "user.ksmfs.";
+
 	if (control_owns(ino))
-		return OTHER;
+		return NONE;
 	if (strcmp(name, KSMFS_XATTR_MERGEABLE) == 0)
 		return MERGEABLE;
-	return strcmp(name, KSMFS_XATTR_STAT) == 0 ? STAT : OTHER;
+	if (strcmp(name, KSMFS_XATTR_STAT) == 0)
+		return STAT;
+	return strncmp(name, ours, sizeof(ours) - 1) == 0 ? NONE : KEPT;
+}
+
+static struct name name_of(const char *text)
+{
+	return (struct name){.bytes = text, .len = strlen(text)};
 }
 
 /* 0 for a file or a directory, whose type is told. */
@@ -153,17 +172,44 @@ static void get_stat(struct aside *a)
 	free(job);
 }
 
+/* What people keep. */
+static void get_kept(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
+{
+	static _Thread_local char value[XATTR_SIZE_MAX];
+	size_t len = 0;
+	int r;
+
+	r = volume_getxattr(fs_of(req)->volume, ino, name_of(name), value, MIN(size, sizeof(value)), &len);
+	if (r < 0)
+		reply_result(req, r);
+	else
+		reply_value(req, size, value, len);
+}
+
+/* The kernel asks everybody for an access control list, and takes no other error for none. */
+static int check_get(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t *ret_type)
+{
+	static const char acls[] = "system.posix_acl_";
+	enum which which = which_of(ino, name);
+
+	if (which == NONE)
+		return strncmp(name, acls, sizeof(acls) - 1) == 0 ? -ENODATA : -EOPNOTSUPP;
+	return which == KEPT ? 0 : find_type(fs_of(req), ino, ret_type);
+}
+
 /* Below a large directory there is much to add up, and figures change: how much room is needed is answered without
  * looking, and what fits into that never fails with ERANGE. */
 void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
 	enum which which = which_of(ino, name);
-	mode_t type;
+	mode_t type = 0;
 	int r;
 
-	r = which == OTHER ? -EOPNOTSUPP : find_type(fs_of(req), ino, &type);
+	r = check_get(req, ino, name, &type);
 	if (r < 0)
 		reply_result(req, r);
+	else if (which == KEPT)
+		get_kept(req, ino, name, size);
 	else if (which == MERGEABLE)
 		get_mergeable(req, ino, size);
 	else if (size == 0)
@@ -172,27 +218,62 @@ void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 		run_aside(&(struct job){.req = req, .ino = ino, .type = type, .size = size}, get_stat);
 }
 
-/* What a copy should take along: advice that somebody gave, and no figures. */
-void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+/* Of our own what a copy should take along: advice that somebody gave, and no figures. */
+static int is_mergeable_listed(struct fs *fs, fuse_ino_t ino, bool *ret)
 {
-	struct fs *fs = fs_of(req);
 	enum volume_advice advice = fs->preset;
 	mode_t type;
+	int r;
+
+	r = find_type(fs, ino, &type);
+	if (r == 0)
+		r = volume_advice(fs->volume, ino, &advice);
+	*ret = r == 0 && advice != fs->preset;
+	return r == -EOPNOTSUPP ? 0 : r;
+}
+
+/* Who asks matters only where there is something to hide: the kernel leaves that to the file system. */
+static int list_kept(fuse_req_t req, fuse_ino_t ino, char *buf, size_t size, size_t *ret_len)
+{
+	struct volume *v = fs_of(req)->volume;
+	size_t everybody;
+	int r;
+
+	r = volume_listxattr(v, ino, false, NULL, 0, &everybody);
+	if (r == 0)
+		r = volume_listxattr(v, ino, true, NULL, 0, ret_len);
+	if (r < 0 || *ret_len == 0)
+		return r;
+	if (*ret_len != everybody && !caller_is_admin(req))
+		*ret_len = everybody;
+	if (size == 0)
+		return 0;
+	return volume_listxattr(v, ino, *ret_len != everybody, buf, size, ret_len);
+}
+
+void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
+{
+	static _Thread_local char names[XATTR_LIST_MAX];
+	bool mergeable = false;
+	size_t len = 0;
 	int r = 0;
 
-	if (!control_owns(ino)) {
-		r = find_type(fs, ino, &type);
-		if (r == 0)
-			r = volume_advice(fs->volume, ino, &advice);
-		else if (r == -EOPNOTSUPP)
-			r = 0;
+	size = MIN(size, sizeof(names));
+	if (!control_owns(ino))
+		r = is_mergeable_listed(fs_of(req), ino, &mergeable);
+	if (r == 0 && !control_owns(ino))
+		r = list_kept(req, ino, names, size, &len);
+	if (r == 0 && mergeable) {
+		if (size && len + sizeof(KSMFS_XATTR_MERGEABLE) > size)
+			r = -ERANGE;
+		else if (size)
+			memcpy(names + len, KSMFS_XATTR_MERGEABLE, sizeof(KSMFS_XATTR_MERGEABLE));
+		len += sizeof(KSMFS_XATTR_MERGEABLE);
 	}
 	if (r < 0)
 		reply_result(req, r);
-	else if (advice == fs->preset)
-		reply_value(req, size, "", 0);
 	else
-		reply_value(req, size, KSMFS_XATTR_MERGEABLE, sizeof(KSMFS_XATTR_MERGEABLE));
+		reply_value(req, size, names, len);
 }
 
 /* --- changing ------------------------------------------------------------------------------------ */
@@ -214,13 +295,16 @@ static int check_change(fuse_req_t req, fuse_ino_t ino, const char *name)
 	mode_t type;
 	int r;
 
-	r = which == OTHER ? -EOPNOTSUPP : find_type(fs_of(req), ino, &type);
+	if (which == NONE)
+		return -EOPNOTSUPP;
+	r = find_type(fs_of(req), ino, &type);
 	if (r == 0)
 		r = volume_may_change(fs_of(req)->volume, ino);
 	return r == 0 && which == STAT ? -EPERM : r;
 }
 
-void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size, int flags)
+static void set_mergeable(fuse_req_t req, fuse_ino_t ino, const char *name, const char *value, size_t size,
+			  unsigned flags)
 {
 	enum volume_advice advice = VOLUME_MERGEABLE;
 	int r;
@@ -238,10 +322,42 @@ void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *name, const char *
 		run_aside(&(struct job){.req = req, .ino = ino, .advice = advice}, advise);
 }
 
+static unsigned flags_of(const struct fuse_setxattr_in *in)
+{
+	unsigned flags = 0;
+
+	if (in->flags & XATTR_CREATE)
+		flags |= VOLUME_XATTR_CREATE;
+	if (in->flags & XATTR_REPLACE)
+		flags |= VOLUME_XATTR_REPLACE;
+	if (in->setxattr_flags & FUSE_SETXATTR_ACL_KILL_SGID)
+		flags |= VOLUME_XATTR_KILL_SGID;
+	return flags;
+}
+
+/* libfuse 3.14 knows the request as it was before FUSE_SETXATTR_EXT, which transport.c has agreed to: of what it
+ * says only `req` and `ino` are right. */
+void ops_setxattr(fuse_req_t req, fuse_ino_t ino, const char *unused1_, const char *unused2_, size_t unused3_,
+		  int unused4_)
+{
+	const struct fuse_setxattr_in *in = (const void *)(transport_request() + 1);
+	const char *name = (const char *)(in + 1), *value = name + strlen(name) + 1;
+
+	if (which_of(ino, name) == KEPT)
+		reply_result(req, volume_setxattr(fs_of(req)->volume, ino, name_of(name),
+						  (struct name){.bytes = value, .len = in->size}, flags_of(in)));
+	else
+		set_mergeable(req, ino, name, value, in->size, in->flags);
+}
+
 void ops_removexattr(fuse_req_t req, fuse_ino_t ino, const char *name)
 {
 	int r;
 
+	if (which_of(ino, name) == KEPT) {
+		reply_result(req, volume_removexattr(fs_of(req)->volume, ino, name_of(name)));
+		return;
+	}
 	r = check_change(req, ino, name);
 	if (r == 0)
 		r = ops_check_owner(req, ino);

@@ -25,7 +25,7 @@ enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
 
 /* Not known to libfuse 3.14, or known and not told to the kernel (PARALLEL_DIROPS). */
 #define ALLOW_IDMAP (UINT64_C(1) << 40)
-static const uint64_t added = FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | ALLOW_IDMAP;
+static const uint64_t added = FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | ALLOW_IDMAP;
 
 static struct {
 	struct session *session;

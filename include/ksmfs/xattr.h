@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* ksmfs/xattr.h - the extended attributes of files and directories on a ksmfs.  There are no others.
+/* ksmfs/xattr.h - the extended attributes that every file and directory on a ksmfs has.  Other names that begin with
+ * "user.ksmfs." are refused (EOPNOTSUPP).
  *
  * KSMFS_XATTR_MERGEABLE
  *	"1": pages may be merged.  "0": they are not, and what was merged has been split when the call that sets

@@ -133,12 +133,12 @@ same(advice("after"), "1", "removed")
 same(os.listxattr("after"), [], "removed")
 os.removexattr("after", MERGEABLE)
 
-# Figures are only read; nothing else is there; control files have none.
+# Figures are only read; nothing else is there of ours; control files have none.
 for change in (lambda n: os.setxattr("after", n, b"1"), lambda n: os.removexattr("after", n)):
     fails(errno.EPERM, change, STAT)
-    for name in ("user.other", "user.ksmfs.other", "user.ksmfs.mergeable2", "trusted.x", "security.x"):
+    for name in ("user.ksmfs.other", "user.ksmfs.mergeable2", "user.ksmfs."):
         fails(errno.EOPNOTSUPP, change, name)
-for name in ("user.other", "security.capability", "user.ksmfs.", "user.ksmfs.mergeabl"):
+for name in ("user.ksmfs.other", "user.ksmfs.", "user.ksmfs.mergeabl"):
     fails(errno.EOPNOTSUPP, os.getxattr, "after", name)
 for at in (".ksmfs", ".ksmfs/run", ".ksmfs/store"):
     fails(errno.EOPNOTSUPP, os.getxattr, at, MERGEABLE)
@@ -169,6 +169,14 @@ same(get(STAT, length - 1), -errno.ERANGE, "one byte too little")
 same(listing(0), len(MERGEABLE) + 1, "length of the list")
 same(listing(len(MERGEABLE)), -errno.ERANGE, "too little for the list")
 same(listing(len(MERGEABLE) + 1), len(MERGEABLE) + 1, "enough for the list")
+
+# Beside what people keep.
+os.setxattr("after", "user.other", b"1")
+same(os.listxattr("after"), ["user.other", MERGEABLE], "both")
+same(listing(0), len("user.other") + len(MERGEABLE) + 2, "length of both")
+same(listing(len("user.other") + len(MERGEABLE) + 1), -errno.ERANGE, "too little for both")
+os.removexattr("after", "user.other")
+same(os.listxattr("after"), [MERGEABLE], "one again")
 PY
 
 # For the owner, and for root: not for whoever may write.
