@@ -190,7 +190,7 @@ enum volume_write {
 	VOLUME_WRITEBACK = 1 << 0, /* from the page cache: never extends, is never refused for the limit */
 	VOLUME_WRITE_KILL_PRIV = 1 << 1, /* clear suid, and sgid of executables */
 	VOLUME_WRITE_KILL_SGID = 1 << 2, /* with KILL_PRIV: any sgid */
-	VOLUME_COPY_PAGES = 1 << 3, /* volume_copy(): see there */
+	VOLUME_COPY_UNSEEN = 1 << 3, /* volume_copy(): see there */
 };
 
 /* Bytes written (short when only some fit below the limit) or -errno when none.  The caller sees to it that no
@@ -204,8 +204,8 @@ ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void
 /* Copy `len` bytes, within one file not onto themselves.  Whole pages that lie alike in both are referred to where
  * what may be merged allows it.  Bytes copied: 0 at the end of `from`; less than asked for when they were
  * many, or somebody interrupts: go on behind them.  -errno, the space left, and truncations as volume_write().
- * VOLUME_COPY_PAGES: whole pages of `to`, and at their end the part of one that nothing lies behind, as somebody may
- * store into the rest of a page unseen.  -EXDEV: there are none. */
+ * VOLUME_COPY_UNSEEN: -EXDEV where somebody may store into those pages of `to` through a mapping, unseen: where it is
+ * open for that and has them already. */
 struct volume_copy {
 	uint64_t from, from_offset; /* an inode, a byte of it */
 	uint64_t to, to_offset;

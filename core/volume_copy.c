@@ -68,6 +68,12 @@ static int copy_some(struct copy *c, uint64_t *ret_copied)
 	return r;
 }
 
+/* What lies beyond the end cannot be stored into, whoever has it mapped. */
+static bool may_be_stored(const struct copy *c)
+{
+	return c->to->record->stores && c->to_offset >> PAGE_SHIFT < pages_of(inode_size(c->to));
+}
+
 static ssize_t copy_inside(struct copy *c, unsigned flags, const struct interrupt *interrupt)
 {
 	int r;
@@ -83,6 +89,8 @@ static ssize_t copy_inside(struct copy *c, unsigned flags, const struct interrup
 		if (r < 0)
 			break;
 		c->done += some;
+		if ((flags & VOLUME_COPY_UNSEEN) && may_be_stored(c))
+			break; /* somebody has opened it meanwhile */
 	} while (c->done < c->len && !interrupted(interrupt));
 	if (c->done)
 		volume_written(c->to, c->to_offset + c->done, flags);
@@ -119,22 +127,6 @@ static int clip(struct copy *c)
 	return 0;
 }
 
-static int clip_to_pages(struct copy *c)
-{
-	uint64_t end = c->to_offset + c->len;
-
-	if (!c->len)
-		return 0;
-	if (c->to_offset % PAGE_BYTES)
-		return -EXDEV;
-	if (end % PAGE_BYTES && end < inode_size(c->to)) {
-		if (c->len < PAGE_BYTES)
-			return -EXDEV;
-		c->len -= end % PAGE_BYTES;
-	}
-	return 0;
-}
-
 ssize_t volume_copy(struct volume *v, const struct volume_copy *what, unsigned flags, const struct interrupt *interrupt)
 {
 	struct copy c = { .v = v, .from = volume_inode(v, what->from), .to = volume_inode(v, what->to),
@@ -149,10 +141,10 @@ ssize_t volume_copy(struct volume *v, const struct volume_copy *what, unsigned f
 		r = clip(&c);
 	if (!r)
 		r = check_files(&c);
-	if (!r && (flags & VOLUME_COPY_PAGES))
-		r = clip_to_pages(&c);
 	if (r < 0 || !c.len)
 		return r;
+	if ((flags & VOLUME_COPY_UNSEEN) && may_be_stored(&c))
+		return -EXDEV;
 	gate_enter(&v->gate);
 	n = copy_inside(&c, flags, interrupt);
 	gate_leave(&v->gate);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/ops_copy.c - copy_file_range(2).
  *
- * The kernel has written back what was dirty in both ranges.  When it has the answer it drops its pages of the
- * destination's, with what was stored into them through mappings meanwhile.  Where a page is copied whole that
- * store came before the copy; beside a part it would be lost.  So parts are left to the kernel (EXDEV), which locks the
- * page and writes it.
+ * The kernel has written back what was dirty in both ranges, and when it has the answer it drops its pages of the
+ * destination's.  A store through a mapping between the two is lost, if it was beside what is copied; or it is written
+ * back after the copy, with all that its page was before.  So what somebody may store into is left to the kernel
+ * (EXDEV), which reads and writes it under the locks of its pages.  That is seldom: cp opens for writing only, and what
+ * copies to a new file copies beyond its end.
  *
  * It does not say whether suid and sgid are to be cleared, as it does with FUSE_WRITE, but leaves that
  * to whoever agreed to FUSE_HANDLE_KILLPRIV_V2.
@@ -82,7 +83,7 @@ void ops_copy_file_range(fuse_req_t req, fuse_ino_t from, off_t from_offset, str
 		reply_result(req, r);
 		return;
 	}
-	job.flags = VOLUME_COPY_PAGES | copy_flags(req, to);
+	job.flags = VOLUME_COPY_UNSEEN | copy_flags(req, to);
 	if (len > SHORT_BYTES)
 		aside = malloc(sizeof(*aside));
 	if (aside) {

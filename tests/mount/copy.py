@@ -4,6 +4,7 @@ import errno
 import mmap
 import os
 import random
+import signal
 import stat
 import sys
 
@@ -13,22 +14,28 @@ N = 24  # pages of a file
 STEPS = 300 if PAGES < 1024 else 1500
 
 
+MAPPED = 2  # files that are open and mapped to be stored into, and as many that are not
+
+
 class Side:
-    """Two files, open and mapped, in one directory."""
+    """Files in one directory, all mapped."""
 
     def __init__(self, directory):
-        self.paths = [os.path.join(directory, f"file{i}") for i in range(2)]
-        self.fds = [os.open(p, os.O_RDWR | os.O_CREAT, 0o600) for p in self.paths]
-        for fd in self.fds:
+        self.paths = [os.path.join(directory, f"file{i}") for i in range(2 * MAPPED)]
+        self.fds = [os.open(p, os.O_RDWR | os.O_CREAT, 0o600) for p in self.paths[:MAPPED]]
+        self.out = self.fds + [os.open(p, os.O_WRONLY | os.O_CREAT, 0o600) for p in self.paths[MAPPED:]]
+        self.fds += [os.open(p, os.O_RDONLY) for p in self.paths[MAPPED:]]
+        for fd in self.out:
             os.ftruncate(fd, N * PAGE)
-        self.maps = [mmap.mmap(fd, N * PAGE) for fd in self.fds]
+        self.maps = [mmap.mmap(fd, N * PAGE) for fd in self.fds[:MAPPED]]
+        self.maps += [mmap.mmap(fd, N * PAGE, prot=mmap.PROT_READ) for fd in self.fds[MAPPED:]]
 
     def copy(self, a, b, at, to, length):
         """What copy_file_range(2) says, asked again until all is done."""
         done = 0
         while done < length:
             try:
-                n = os.copy_file_range(self.fds[a], self.fds[b], length - done, at + done, to + done)
+                n = os.copy_file_range(self.fds[a], self.out[b], length - done, at + done, to + done)
             except OSError as e:
                 return done, errno.errorcode[e.errno]
             if n == 0:
@@ -41,12 +48,12 @@ class Side:
         self.maps[a][at:at + len(data)] = data
 
     def write(self, a, at, data):
-        return os.pwrite(self.fds[a], data, at)
+        return os.pwrite(self.out[a], data, at)
 
     def cut(self, a, size):
         """What lies behind is a hole."""
-        os.ftruncate(self.fds[a], size)
-        os.ftruncate(self.fds[a], N * PAGE)
+        os.ftruncate(self.out[a], size)
+        os.ftruncate(self.out[a], N * PAGE)
 
     def seen(self):
         """By the mappings and by read."""
@@ -56,7 +63,7 @@ class Side:
 def draw(rng):
     """One operation: its name and what it is given."""
     what = rng.random()
-    a = rng.randrange(2)
+    a = rng.randrange(2 * MAPPED)
     at = rng.randrange(N * PAGE)
     if rng.random() < 0.5:
         at -= at % PAGE
@@ -65,11 +72,11 @@ def draw(rng):
         to = rng.randrange(N * PAGE)
         if rng.random() < 0.7:
             to = min(to - to % PAGE + at % PAGE, N * PAGE - 1)
-        return "copy", (a, rng.randrange(2), at, to, min(length, N * PAGE - to))
+        return "copy", (a, rng.randrange(2 * MAPPED), at, to, min(length, N * PAGE - to))
     if what < 0.45:
         return "cut", (a, at)
     data = rng.randbytes(length) if rng.random() < 0.5 else page("few", rng.randrange(3))[:1] * length
-    return ("store" if what < 0.8 else "write"), (a, at, data)
+    return ("store" if what < 0.8 and a < MAPPED else "write"), (a, at, data)
 
 
 def store_beside(side, stores):
@@ -94,6 +101,30 @@ def store_beside(side, stores):
     same(ended, (child, 0), "what was stored beside copies")
 
 
+def store_meanwhile(side, rounds):
+    """Another process stores into pages and has them written back while they are copied: all but that is the copy."""
+    ready, tell = os.pipe()
+    child = os.fork()
+    if child == 0:
+        m = side.maps[1]
+        os.write(tell, b"x")
+        while os.getppid() != 1:
+            for i in range(N):
+                m[i * PAGE:i * PAGE + 8] = b"somebody"
+            m.flush()
+    os.read(ready, 1)
+    wrong = []
+    for n in range(rounds):
+        what = bytes([ord("a") + n % 26])
+        os.pwrite(side.fds[0], what * N * PAGE, 0)
+        side.copy(0, 1, 0, 0, N * PAGE)
+        data = os.pread(side.fds[1], N * PAGE, 0)
+        wrong += [(n, i) for i in range(N) if data[i * PAGE + 8:(i + 1) * PAGE] != what * (PAGE - 8)]
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    same(wrong, [], "pages that are not what was copied last")
+
+
 def main():
     sides = [Side(d) for d in sys.argv[1:3]]
     rng = random.Random(1)
@@ -103,12 +134,14 @@ def main():
         same(results[0], results[1], f"step {step}: {name}")
         if step % 10 == 0:
             ours, theirs = (s.seen() for s in sides)
-            for i in range(2):
+            for i in range(2 * MAPPED):
                 for k, what in enumerate(("mapping", "read", "size")):
                     same(ours[i][k], theirs[i][k], f"step {step}: {name}: {what} of file {i}")
 
     for side in sides:
         store_beside(side, 20 * STEPS)
+
+        store_meanwhile(side, STEPS // 10)
 
     # Somebody else's copy takes suid and sgid away, root's does not.
     for side in sides:

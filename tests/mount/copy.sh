@@ -89,8 +89,10 @@ rm "$M/one"
 # Ranges of all kinds, holes and dirty mappings on either side, as on tmpfs.
 mkdir "$T/tmpfs"
 mount -t tmpfs -o size=16m tmpfs "$T/tmpfs"
+copied=$(attr fault/copied_by_reference)
 python3 "$TESTS/copy.py" "$M" "$T/tmpfs" || status=$?
 umount "$T/tmpfs"
 [ "${status:-0}" = 0 ] || die "a copy was other than on tmpfs"
+[ "$(attr fault/copied_by_reference)" -gt $((copied + 20)) ] || die "hardly anything was referred to"
 rm "$M"/*
 expect_empty

@@ -2,6 +2,7 @@
 /* Copies of any bytes, as a caller of copy_file_range(2) sees them. */
 #include "core/volume.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 
 #include "core/failpoint.h"
@@ -88,32 +89,61 @@ static void copy__ends_with_the_source(void **state)
 	assert_int_equal(size_of(f, to), PAGE_BYTES + 100);
 }
 
-static void copy__of_pages_leaves_parts_alone(void **state)
+static void copy__to_what_may_be_stored_into_unseen_is_refused(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t from = make_file(f, "from"), to = make_file(f, "to");
-	const struct { uint64_t from, to, len; ssize_t copied; } tries[] = {
-		{ 0, 0, 3 * PAGE_BYTES, 3 * PAGE_BYTES },
-		{ 100, 0, 2 * PAGE_BYTES + 1, 2 * PAGE_BYTES },
-		{ 0, PAGE_BYTES, PAGE_BYTES + 4000, PAGE_BYTES },
-		{ 0, PAGE_BYTES, PAGE_BYTES - 1, -EXDEV },
-		{ 0, 1, 3 * PAGE_BYTES, -EXDEV },
-		{ 4 * PAGE_BYTES, 0, UINT64_MAX, -EXDEV }, /* the source's end is not the destination's */
-		{ 3 * PAGE_BYTES, 0, UINT64_MAX, PAGE_BYTES },
-		{ 0, 4 * PAGE_BYTES, 49, -EXDEV },
-		{ 0, 4 * PAGE_BYTES, 50, 50 }, /* but this is */
-		{ 4 * PAGE_BYTES, 4 * PAGE_BYTES, UINT64_MAX, 70 },
-		{ 4 * PAGE_BYTES + 70, 1, 1, 0 },
-	};
+	struct volume_copy what = { from, 0, to, PAGE_BYTES, PAGE_BYTES };
+	bool keep;
 
 	put_pages(f, from, 0, 4, A, 1);
-	assert_int_equal(put_bytes(f, from, 4 * PAGE_BYTES, 70, 'x'), 70);
-	assert_int_equal(put_bytes(f, to, 0, 4 * PAGE_BYTES + 50, 'y'), 4 * PAGE_BYTES + 50);
-	for (unsigned n = 0; n < ARRAY_SIZE(tries); n++) {
-		const struct volume_copy what = { from, tries[n].from, to, tries[n].to, tries[n].len };
+	put_pages(f, to, 0, 2, 100, 1);
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), PAGE_BYTES); /* nobody can */
+	assert_int_equal(volume_file_open(f->v, to, O_WRONLY, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, from, O_RDWR, &keep), 0);
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), PAGE_BYTES);
+	assert_int_equal(volume_file_open(f->v, to, O_RDWR, &keep), 0);
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), -EXDEV);
+	assert_int_equal(volume_copy(f->v, &what, 0, NULL), PAGE_BYTES);
+	what.to_offset = 2 * PAGE_BYTES; /* behind its end, nobody */
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), PAGE_BYTES);
+	what = (struct volume_copy){ from, 0, to, 3 * PAGE_BYTES, 100 };
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), 100);
+	what.to_offset += 100; /* but in the last page */
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), -EXDEV);
+	volume_file_release(f->v, to, O_RDWR);
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), 100);
+	volume_file_release(f->v, to, O_WRONLY);
+	volume_file_release(f->v, from, O_RDWR);
+}
 
-		assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_PAGES, NULL), tries[n].copied);
-	}
+struct opener {
+	struct fixture *f;
+	uint64_t ino;
+};
+
+static bool open_to_store(void *arg)
+{
+	struct opener *o = arg;
+	bool keep;
+
+	assert_int_equal(volume_file_open(o->f->v, o->ino, O_RDWR, &keep), 0);
+	return false;
+}
+
+static void copy__ends_where_somebody_begins_to_store(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t from = make_file(f, "from"), to = make_file(f, "to");
+	const struct volume_copy what = { from, 0, to, 0, UINT64_MAX };
+	struct opener opener = { f, to };
+	const struct interrupt interrupt = { open_to_store, &opener };
+
+	truncate_to_pages(f, from, 4 * BATCH_PAGES);
+	truncate_to_pages(f, to, 4 * BATCH_PAGES);
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, &interrupt), 2 * BATCH_PAGES * PAGE_BYTES);
+	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, &interrupt), -EXDEV);
+	volume_file_release(f->v, to, O_RDWR);
 }
 
 static void copy__of_what_cannot_be_copied_is_refused(void **state)
@@ -294,7 +324,8 @@ static void copy__that_meets_taken_page_locks_goes_on(void **state)
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(copy__of_any_bytes_to_any_place),
 	FIXTURE_TEST(copy__ends_with_the_source),
-	FIXTURE_TEST(copy__of_pages_leaves_parts_alone),
+	FIXTURE_TEST(copy__to_what_may_be_stored_into_unseen_is_refused),
+	FIXTURE_TEST(copy__ends_where_somebody_begins_to_store),
 	FIXTURE_TEST(copy__of_what_cannot_be_copied_is_refused),
 	FIXTURE_TEST(copy__moves_the_times_and_takes_privileges),
 	FIXTURE_TEST(copy__that_ends_early_leaves_nothing_behind_its_end),
