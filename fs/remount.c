@@ -95,11 +95,33 @@ static enum control_mode control_of(const char *mountpoint)
 	return mode;
 }
 
+/* What reading does to the time of access is the daemon's affair, and it has been told when it was mounted.  Of these
+ * flags mount(2) keeps all where none is given. */
+static int check_atime(const struct options *o, const char *mountpoint, struct why *why)
+{
+	unsigned long given = o->mount_flags & (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME), now = 0;
+	struct statvfs st;
+
+	if (statvfs(mountpoint, &st) < 0)
+		return why_errno(why, -errno, "%s", mountpoint);
+	now |= st.f_flag & ST_NOATIME ? MS_NOATIME : st.f_flag & ST_RELATIME ? MS_RELATIME : MS_STRICTATIME;
+	now |= st.f_flag & ST_NODIRATIME ? MS_NODIRATIME : 0;
+	if (given && !(given & ~(unsigned long)MS_NODIRATIME))
+		given |= MS_RELATIME; /* the kernel's default */
+	if (given && given != now)
+		return why_say(why, -EINVAL, "options noatime, nodiratime, relatime and strictatime: cannot be changed "
+			       "by a remount");
+	return 0;
+}
+
 static int check_fixed(const struct options *o, const char *mountpoint, struct why *why)
 {
 	char text[TEXT_BYTES];
 	int r;
 
+	r = check_atime(o, mountpoint, why);
+	if (r < 0)
+		return r;
 	if ((o->given & OPTION_CONTROL) && o->control != control_of(mountpoint))
 		return why_say(why, -EINVAL, "option control: cannot be changed by a remount");
 	if (!(o->given & OPTION_INDEX))

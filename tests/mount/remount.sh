@@ -69,6 +69,10 @@ not_remounted 'nr_inodes.*too small' mount -o remount,size=20m,nr_inodes=2 "$M"
 mount -o remount,ro "$M"
 not_remounted 'size.*too small' mount -o remount,rw,size=1m "$M"
 mount -o remount,rw "$M"
+for bad in noatime nodiratime strictatime strictatime,nodiratime; do
+	not_remounted "$bad|strictatime" mount -o "remount,size=20m,$bad" "$M"
+done
+mount -o remount,relatime "$M"
 for bad in size=x size= size=1zz nr_inodes=50% huge=always mpol=bind:0 frobnicate control=none control=visible \
 	"index=$T" user_id=x,subtype=; do
 	not_remounted "$(echo "$bad" | sed 's/.*,//; s/=.*//')" mount -o "remount,size=20m,$bad" "$M"
