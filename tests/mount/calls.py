@@ -15,6 +15,9 @@ FALLOC_KEEP_SIZE, FALLOC_PUNCH_HOLE = 1, 2
 IMMUTABLE, APPEND, NODUMP, NOATIME = 0x10, 0x20, 0x40, 0x80
 RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT = 1, 2, 4
 
+# rwx for the owner, r-x for user 5 and the group, by a mask of r-x, and nothing for others.
+ACL = struct.pack("=I" + "HHI" * 5, 2, 1, 7, 2**32 - 1, 2, 5, 5, 4, 5, 2**32 - 1, 16, 5, 2**32 - 1, 32, 0, 2**32 - 1)
+
 
 def checked(r):
     if r < 0:

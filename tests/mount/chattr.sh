@@ -45,6 +45,14 @@ ALL = {
     "exchange": exchanged,
     "whiteout": lambda p: renameat2(p, p + ".new", RENAME_WHITEOUT),
     "replaced": onto,
+    "setxattr": lambda p: os.setxattr(p, "user.x", b"1"),
+    "setxattr of root's": lambda p: os.setxattr(p, "trusted.x", b"1"),
+    "setxattr again": lambda p: os.setxattr(p, "user.old", b"1", os.XATTR_REPLACE),
+    "removexattr": lambda p: os.removexattr(p, "user.old"),
+    "removexattr of nothing": lambda p: os.removexattr(p, "user.absent"),
+    "getxattr": lambda p: os.getxattr(p, "user.old"),
+    "an access control list": lambda p: os.setxattr(p, "system.posix_acl_access", ACL),
+    "remove the list": lambda p: os.removexattr(p, "system.posix_acl_access"),
     "open to read": lambda p: opened(p, os.O_RDONLY),
 }
 OF_FILES = {
@@ -88,6 +96,7 @@ for (word, flags), (kind, make) in itertools.product(FLAGS.items(), TYPES.items(
         os.mkdir(str(n))
         os.chdir(str(n))
         make("it")
+        os.setxattr("it", "user.old", b"value")
         if kind == "dir":
             open("it/in", "w").close()
             os.mkdir("it/indir")
@@ -98,6 +107,8 @@ for (word, flags), (kind, make) in itertools.product(FLAGS.items(), TYPES.items(
         print("  ", names)
         for name in names:
             tell_stat(name)
+            if stat.S_IFMT(os.lstat(name).st_mode) in (stat.S_IFREG, stat.S_IFDIR):
+                print("  ", sorted(os.listxattr(name)))
             if stat.S_ISREG(os.lstat(name).st_mode) or os.path.isdir(name):
                 print("  ", hex(get_flags(name)), hex(get_xflags(name)))
                 set_flags(name, 0)

@@ -81,6 +81,17 @@ tell("over it", renameat2, "sgid/f", "sgid/g", 0)
 listing("sgid")
 os.unlink("sgid/g")
 
+# Nor does an access control list, or a umask, give a whiteout permissions.
+os.umask(0)
+os.mkdir("acl")
+os.setxattr("acl", "system.posix_acl_default", ACL)
+open("acl/f", "w").close()
+tell("below a default list", renameat2, "acl/f", "acl/g", RENAME_WHITEOUT)
+listing("acl")
+for name in ("acl/f", "acl/g"):
+    print(os.listxattr(name))
+os.umask(0o22)
+
 # Sticky directories: only the owner of the file or of the directory.
 os.mkdir("sticky")
 os.chmod("sticky", 0o1777)

@@ -87,6 +87,17 @@ if os.fork() == 0:
 os.wait()
 tell_stat("sgid/his")
 
+# A directory's default access control list goes before the umask.
+os.mkdir("acl")
+os.setxattr("acl", "system.posix_acl_default", ACL)
+for umask, mode in ((0o77, 0o666), (0, 0o777), (0o777, 0o700)):
+    os.umask(umask)
+    fd = os.open("acl", RW, mode)
+    tell_stat(fd)
+    print(os.getxattr(fd, "system.posix_acl_access").hex())
+    os.close(fd)
+os.umask(0o22)
+
 # When it was made is known, and stays.
 fd = os.open("d", RW, 0o600)
 got, _, _, born = statx(fd)
