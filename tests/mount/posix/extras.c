@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tests/mount/posix/extras.c - what Linux has beside POSIX: O_TMPFILE, whiteouts, flags of inodes, times of birth. */
+#include <asm/termbits.h>
+#include <linux/fiemap.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -140,7 +142,8 @@ static void try_all(const char *what)
 
 static void flags(void)
 {
-	static const int all[] = {0, FS_IMMUTABLE_FL, FS_APPEND_FL, FS_NODUMP_FL, FS_NOATIME_FL, FS_COMPR_FL, FS_SYNC_FL};
+	static const int all[] = {0,		 FS_IMMUTABLE_FL, FS_APPEND_FL, FS_NODUMP_FL,
+				  FS_NOATIME_FL, FS_COMPR_FL,	  FS_SYNC_FL};
 
 	OK(mkdir("fl", 0755));
 	make_file("fl/f", 0644);
@@ -169,6 +172,11 @@ static void flags(void)
 }
 
 /* The time of birth is there, and stays. */
+static int64_t nanoseconds(struct statx_timestamp t)
+{
+	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
 static void births(void)
 {
 	struct statx first, later;
@@ -183,13 +191,46 @@ static void births(void)
 	OK(chmod("born", 0600));
 	OK(rename("born", "reborn"));
 	OK(statx(AT_FDCWD, "reborn", 0, STATX_BTIME | STATX_CTIME, &later));
-	IS(true, first.stx_btime.tv_sec == later.stx_btime.tv_sec && first.stx_btime.tv_nsec == later.stx_btime.tv_nsec);
-	IS(true, later.stx_ctime.tv_sec > first.stx_btime.tv_sec || later.stx_ctime.tv_nsec > first.stx_btime.tv_nsec);
+	IS(0, nanoseconds(later.stx_btime) - nanoseconds(first.stx_btime));
+	IS(true, nanoseconds(later.stx_ctime) > nanoseconds(later.stx_btime));
 	close(fd);
+}
+
+/* What programs ask of any file. */
+static void questions(void)
+{
+	static const struct {
+		const char *name;
+		unsigned long request;
+	} all[] = {{"FIONREAD", FIONREAD},
+		   {"FIGETBSZ", FIGETBSZ},
+		   {"FIONBIO", FIONBIO},
+		   {"FS_IOC_FIEMAP", FS_IOC_FIEMAP},
+		   {"FIFREEZE", FIFREEZE},
+		   {"FITHAW", FITHAW},
+		   {"FITRIM", FITRIM},
+		   {"FICLONE", FICLONE},
+		   {"FS_IOC_GETVERSION", FS_IOC_GETVERSION},
+		   {"FS_IOC_GETFSLABEL", FS_IOC_GETFSLABEL},
+		   {"TCGETS", TCGETS},
+		   {"nothing known", 0x12345678}};
+	char space[512];
+	int fd = open_new("asked");
+
+	fill(fd, 'q', 0, 100);
+	for (unsigned n = 0; n < sizeof(all) / sizeof(all[0]); n++) {
+		memset(space, 0, sizeof(space));
+		int error = errno_of(ioctl(fd, all[n].request, space));
+
+		say("%s: %s, %d", all[n].name, name_of_errno(error), error ? 0 : *(int *)(void *)space);
+	}
+	close(fd);
+	NO(EBADF, ioctl(open("asked", O_PATH), FIONREAD, space));
 }
 
 void theme_extras(void)
 {
+	questions();
 	without_a_name();
 	whiteouts();
 	flags();

@@ -393,6 +393,48 @@ static void into_oneself(void)
 	close(fd);
 }
 
+/* The same, with pages that must be read first while the file is being read or written, past the cache or not. */
+static void faults_inside_calls(int flags)
+{
+	int fd = new_file("inside", N, 'i'), io = open("inside", O_RDWR | flags), other = new_file("elsewhere", N, 'o');
+	char *m, *o;
+
+	close(fd), close(other);
+	fd = open("inside", O_RDWR);
+	other = open("elsewhere", O_RDWR);
+	m = map(fd, N, MAP_SHARED);
+	o = map(other, N, MAP_SHARED);
+	for (unsigned n = 0; n < 6; n++) {
+		posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		posix_fadvise(other, 0, 0, POSIX_FADV_DONTNEED);
+		switch (n) {
+		case 0:
+			IS(2 * PAGE, pwrite(io, m, 2 * PAGE, 0)); /* onto itself */
+			break;
+		case 1:
+			IS(2 * PAGE, pwrite(io, m + 4 * PAGE, 2 * PAGE, 2 * PAGE));
+			break;
+		case 2:
+			IS(2 * PAGE, pread(io, m, 2 * PAGE, 0));
+			break;
+		case 3:
+			IS(2 * PAGE, pread(io, m + 6 * PAGE, 2 * PAGE, 8 * PAGE));
+			break;
+		case 4:
+			IS(2 * PAGE, pwrite(io, o, 2 * PAGE, 10 * PAGE));
+			break;
+		default:
+			IS(2 * PAGE, pread(io, o + 4 * PAGE, 2 * PAGE, 10 * PAGE));
+			break;
+		}
+		for (unsigned p = 0; p < N; p++)
+			if (!all_are(m + p * PAGE, n >= 4 && p / 2 == 5 ? 'o' : 'i', PAGE))
+				say("WRONG: page %u after step %u", p, n), wrong++;
+	}
+	munmap(m, (size_t)N * PAGE), munmap(o, (size_t)N * PAGE);
+	close(fd), close(io), close(other);
+}
+
 static void semaphores(void)
 {
 	int fd = new_file("sem", 1, 0);
@@ -425,5 +467,7 @@ void theme_memory(void)
 	forked();
 	programs();
 	into_oneself();
+	faults_inside_calls(0);
+	faults_inside_calls(O_DIRECT);
 	semaphores();
 }

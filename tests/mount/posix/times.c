@@ -29,6 +29,28 @@ static int create_anew(const char *path)
 	return close(open(path, O_CREAT | O_TRUNC | O_WRONLY, 0644));
 }
 
+static int store(const char *path)
+{
+	int fd = open(path, O_RDWR), r;
+	char *m = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	m[0]++;
+	r = munmap(m, PAGE);
+	close(fd);
+	return r;
+}
+
+static int load(const char *path)
+{
+	int fd = open(path, O_RDWR), r;
+	volatile char *m = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	r = m[0] == m[1] ? 0 : 1;
+	r |= munmap((void *)m, PAGE);
+	close(fd);
+	return r;
+}
+
 static void contents(void)
 {
 	int fd = open_new("file");
@@ -48,6 +70,9 @@ static void contents(void)
 	STAMPS("file", "", ".", "", fsync(fd));
 	STAMPS("file", "", ".", "", lseek(fd, 10, SEEK_SET));
 	close(fd);
+	STAMPS("file", "MC", ".", "", store("file"));
+	STAMPS("file", "", ".", "", load("file"));
+	STAMPS("file", "MC", ".", "", store("file"));
 	fd = open("file", O_RDONLY);
 	STAMPS("file", "", ".", "", close(fd));
 }

@@ -353,6 +353,15 @@ void theme_full(void)
 	IS(PAGES, store_all("reserved", 'p')); /* what was reserved is there */
 	IS('p', byte_stored("reserved", 0, PAGES * PAGE));
 	IS(PAGES, store_all("reserved", 'q'));
+	fd = open("reserved", O_RDWR);
+	OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 10 * PAGE));
+	fill(fd, 'q', 0, 10 * PAGE); /* what was punched can be filled again */
+	NO(ENOSPC, fallocate(fd, 0, 0, (PAGES + 1) * PAGE));
+	close(fd);
+	NO(ENOSPC, (fd = open("holes", O_WRONLY), pwrite(fd, "x", 1, 5 * PAGE)));
+	close(fd);
+	OK(mkdir("room_for_names", 0755));
+	OK(symlink("x", "room_for_links"));
 	OK(truncate("rest", 10 * PAGE)); /* and now there is room */
 	IS(PAGES, store_all("holes", 'h'));
 	IS('h', byte_stored("holes", 0, PAGES * PAGE));
