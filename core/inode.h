@@ -67,7 +67,7 @@ struct inode_record {
 	_Atomic uint64_t root;   /* page table: height << 32 | frame; height 0: the direct slots count */
 	_Atomic uint32_t direct[INODE_DIRECT];
 	_Atomic uint64_t ranges; /* what was said of ranges: points << 32 | frame, or 0 */
-	_Atomic uint64_t slots;  /* slots that are not holes */
+	_Atomic uint64_t slots;  /* slots that are neither holes nor lent */
 	_Atomic uint64_t mtime_set; /* when somebody set mtime (seconds since boot), 0: since then written */
 	_Atomic uint16_t domain, tenant; /* fixed at creation; unmerging may still ask who had the record before */
 } __attribute__((aligned(64)));
