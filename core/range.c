@@ -139,6 +139,10 @@ static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_
 		_Atomic uint32_t *slot = ptab_slot(i, p->frames, from);
 
 		there = slot != NULL;
+		if (there && *slot == SLOT_LENT && as == SLOT_RESERVED) { /* charged already, and kept from now on */
+			*slot = as;
+			pool_slot_changed(p, i, SLOT_LENT, as);
+		}
 		if (!there || *slot != SLOT_HOLE)
 			continue;
 		if (*io_left)
@@ -216,13 +220,31 @@ void range_return_lent(struct pool *p, struct inode *i)
 		atomic_fetch_or(&i->record->flags, INODE_LENT);
 }
 
+/* What is reserved may have been stored into, and not yet written back, while somebody can. */
+static bool is_data(const struct inode *i, uint32_t slot)
+{
+	return slot != SLOT_HOLE && (i->record->stores || (slot != SLOT_RESERVED && slot != SLOT_LENT));
+}
+
 static bool seek_data(struct pool *p, struct inode *i, uint64_t at, uint64_t end, uint64_t *ret)
 {
-	bool found;
+	_Atomic uint32_t *slot = NULL;
+	bool found = false;
 
-	rwlock_take_shared(&i->map);
-	found = ptab_next(i, p->frames, at, end, ret) != NULL;
-	rwlock_drop_shared(&i->map);
+	while (at < end && !found) {
+		rwlock_take_shared(&i->map);
+		for (unsigned n = 0; n < CLEAR_SLOTS && !found; n++) {
+			slot = ptab_next(i, p->frames, at, end, &at);
+			if (!slot)
+				break;
+			found = is_data(i, *slot);
+			at += !found;
+		}
+		rwlock_drop_shared(&i->map);
+		if (!slot)
+			break;
+	}
+	*ret = at;
 	return found;
 }
 
@@ -238,7 +260,7 @@ static uint64_t seek_hole(struct pool *p, struct inode *i, uint64_t at, uint64_t
 		while (at < stop && !hole) {
 			_Atomic uint32_t *slot = ptab_slot(i, p->frames, at);
 
-			hole = !slot || *slot == SLOT_HOLE;
+			hole = !slot || !is_data(i, *slot);
 			at += !hole;
 		}
 		rwlock_drop_shared(&i->map);

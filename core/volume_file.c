@@ -437,8 +437,6 @@ static int allocate(struct volume *v, struct inode *i, int mode, uint64_t offset
 	bool keep = mode & FALLOC_FL_KEEP_SIZE;
 	int r;
 
-	if (end >= size) /* nothing of the last page is left: it need not be kept for zeroes */
-		len = (pages_of(end) << PAGE_SHIFT) - offset;
 	if (mode & FALLOC_FL_PUNCH_HOLE)
 		return range_zero(&v->pool, i, offset, len);
 	if ((mode & FALLOC_FL_ZERO_RANGE) && offset < size) {

@@ -149,6 +149,22 @@ static void return_lent__is_known_to_who_opens_meanwhile(void **state)
 	}
 }
 
+static void return_lent__not_what_was_allocated_after(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	bool keep;
+
+	truncate_to_pages(f, ino, 10);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_page(f, ino, 3, 0);
+	assert_page(f, ino, 4, 0);
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 3 * PAGE_BYTES, PAGE_BYTES), 0);
+	assert_figure(f, store_reserved_pages, 2);
+	volume_file_release(f->v, ino, O_RDWR);
+	assert_figure(f, store_reserved_pages, 1);
+}
+
 static void return_lent__only_what_reads_reserved(void **state)
 {
 	struct fixture *f = *state;
@@ -169,6 +185,18 @@ static void return_lent__only_what_reads_reserved(void **state)
 	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
 	assert_false(keep);
 	volume_file_release(f->v, ino, O_RDWR);
+}
+
+/* As on tmpfs. */
+static void punch__keeps_pages_that_it_covers_in_part(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	const int punch = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+
+	assert_int_equal(volume_fallocate(f->v, ino, FALLOC_FL_KEEP_SIZE, 0, 5 * PAGE_BYTES), 0);
+	assert_int_equal(volume_fallocate(f->v, ino, punch, 100, 2 * PAGE_BYTES), 0);
+	assert_figure(f, store_reserved_pages, 4);
 }
 
 static uint64_t seek(struct fixture *f, uint64_t ino, uint64_t from, int whence)
@@ -205,15 +233,39 @@ static void seek__finds_data_and_holes(void **state)
 	assert_int_equal(seek(f, ino, 5001 * page, SEEK_HOLE), 5001 * page);
 }
 
+/* As on tmpfs; but a hole that somebody may have stored into through a mapping must not be passed over by a copy. */
+static void seek__reserved_is_data_while_somebody_can_store(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	const uint64_t page = PAGE_BYTES;
+	bool keep;
+
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 3000 * page), 0);
+	put_page(f, ino, 2000, 0);
+	assert_int_equal(seek(f, ino, 0, SEEK_HOLE), 0);
+	assert_int_equal(seek(f, ino, 0, SEEK_DATA), 2000 * page);
+	assert_int_equal(seek(f, ino, 2000 * page, SEEK_HOLE), 2001 * page);
+	assert_true(seek(f, ino, 2001 * page, SEEK_DATA) == UINT64_MAX);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_int_equal(seek(f, ino, 0, SEEK_DATA), 0);
+	assert_int_equal(seek(f, ino, 0, SEEK_HOLE), 3000 * page);
+	volume_file_release(f->v, ino, O_RDWR);
+	assert_int_equal(seek(f, ino, 0, SEEK_DATA), 2000 * page);
+}
+
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(clear__frees_all_and_counts_a_change),
 	FIXTURE_TEST(truncate__inside_a_page_zeroes_its_rest),
+	FIXTURE_TEST(punch__keeps_pages_that_it_covers_in_part),
 	FIXTURE_TEST(punch__parts_become_zero_and_whole_pages_holes),
 	FIXTURE_TEST(punch__reserved_and_missing_pages_stay_as_they_are),
 	FIXTURE_TEST(reserve__all_or_none),
+	FIXTURE_TEST(return_lent__not_what_was_allocated_after),
 	FIXTURE_TEST(return_lent__only_what_reads_reserved),
 		FIXTURE_TEST(return_lent__is_known_to_who_opens_meanwhile),
 	FIXTURE_TEST(seek__finds_data_and_holes),
+	FIXTURE_TEST(seek__reserved_is_data_while_somebody_can_store),
 };
 
 int main(void)
