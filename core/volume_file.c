@@ -15,7 +15,7 @@
 /* What suid and sgid become when somebody else writes (POSIX; the kernel's setattr_should_drop_*). */
 static void kill_priv(struct inode_attr *attr, bool any_sgid)
 {
-	if (!S_ISREG(attr->mode))
+	if (S_ISDIR(attr->mode))
 		return;
 	attr->mode &= ~(uint32_t)S_ISUID;
 	if (any_sgid || (attr->mode & S_IXGRP))
@@ -395,6 +395,10 @@ static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, 
 		return done ? (ssize_t)done : -EAGAIN;
 	}
 	volume_drop_unfinished(v, i, offset + len);
+	if (!done && (flags & VOLUME_WRITE_KILL_PRIV)) { /* before anything is written, as everywhere */
+		kill_priv(inode_attr_begin(i), flags & VOLUME_WRITE_KILL_SGID);
+		inode_attr_end(i);
+	}
 	return done ? (ssize_t)done : r;
 }
 
