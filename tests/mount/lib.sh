@@ -19,6 +19,13 @@ die() {
 	exit 1
 }
 
+# The programs that a test cannot do without.
+needs() {
+	for program in "$@"; do
+		command -v "$program" >/dev/null || skip "$program is not installed"
+	done
+}
+
 KSMFS=${KSMFS:?the ksmfs binary to test}
 TESTS=${TESTS:?the directory of the mount tests}
 [ "$(id -u)" = 0 ] || skip "mounting needs root"
@@ -219,6 +226,12 @@ settle() {
 	set_attr pages_to_scan 100000 "${1:-$M}"
 	set_attr sleep_millisecs 5 "${1:-$M}"
 	within 60 scanner_rests "${1:-$M}" || die "the scanner does not come to rest"
+}
+
+# Run a command where /dev/shm is the directory $1, for it and its children alone.
+with_shm() {
+	# shellcheck disable=SC2016
+	unshare -m --propagation private sh -c 'mount --bind "$1" /dev/shm && shift && exec "$@"' sh "$@"
 }
 
 # Everything that counts pages is back where an empty mount starts.
