@@ -90,7 +90,7 @@ rm "$M/one"
 mkdir "$T/tmpfs"
 mount -t tmpfs -o size=16m tmpfs "$T/tmpfs"
 copied=$(attr fault/copied_by_reference)
-python3 "$TESTS/copy.py" "$M" "$T/tmpfs" || status=$?
+python3 "$TESTS/copies.py" "$M" "$T/tmpfs" || status=$?
 umount "$T/tmpfs"
 [ "${status:-0}" = 0 ] || die "a copy was other than on tmpfs"
 [ "$(attr fault/copied_by_reference)" -gt $((copied + 20)) ] || die "hardly anything was referred to"
