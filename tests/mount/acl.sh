@@ -137,6 +137,9 @@ for mode in (0o666, 0o600, 0o777, 0o4755, 0):
     os.close(os.open(f"open{mode:o}", os.O_CREAT | os.O_WRONLY, mode))
     os.mknod(f"node{mode:o}", mode)
     os.mkdir(f"dir{mode:o}", mode)
+    fd = os.open(".", os.O_TMPFILE | os.O_WRONLY, mode)
+    print("unnamed", oct(os.fstat(fd).st_mode), os.listxattr(fd))
+    os.link(f"/proc/self/fd/{fd}", f"unnamed{mode:o}", follow_symlinks=True)
 socket.socket(socket.AF_UNIX).bind("socket")'
 				cp redirected copied
 				cp -p redirected kept

@@ -3,7 +3,7 @@
 # Extended attributes: whatever is done with them on a tmpfs has the same outcome here, errors and all.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
-for tool in getfattr setfattr setcap getcap; do
+for tool in getfattr setfattr setcap getcap setfacl chattr; do
 	command -v $tool >/dev/null || skip "there is no $tool"
 done
 
@@ -287,6 +287,24 @@ tools() {
 	rm f g h t.tar
 }
 both tools
+
+# What must not be changed.
+guarded() {
+	touch f
+	setfattr -n user.x -v 1 f
+	for flag in i a; do
+		chattr +$flag f
+		for change in '-n user.x -v 2' '-x user.x' '-n trusted.x -v 2'; do
+			# shellcheck disable=SC2086
+			setfattr $change f 2>&1 || echo "$flag: $change: $?"
+		done
+		setfacl -m u:1000:rw f 2>&1 || echo "$flag: list: $?"
+		getfattr -d -m - f
+		chattr -$flag f
+	done
+	rm f
+}
+both guarded
 
 # Capabilities of a program: given by exec from the mount, lost by any write.
 capabilities() {
