@@ -256,8 +256,9 @@ static int new_inode(struct volume *v, struct inode *dir, const struct volume_ne
 	advice_inherit(*ret, dir);
 	guard_inherit(*ret, dir);
 	r = volume_acl_give(v, *ret, &acl);
-	if (r < 0)
-		unmake_inode(v, *ret);
+	if (r == 0)
+		return 0;
+	unmake_inode(v, *ret);
 	return r;
 }
 

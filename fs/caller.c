@@ -124,18 +124,18 @@ static struct status status_of_thread(pid_t thread, gid_t group)
  * was made by one who is as good as root. */
 static bool has_all_users(pid_t thread)
 {
-	unsigned long inside, outside, count;
-	char path[64];
+	unsigned long number[NUMBERS]; /* here, there, how many */
+	char path[64], line[128] = "";
 	FILE *f;
-	int n;
 
 	snprintf(path, sizeof(path), "/proc/%d/uid_map", (int)thread);
 	f = fopen(path, "re");
 	if (!f)
 		return false;
-	n = fscanf(f, "%lu %lu %lu", &inside, &outside, &count);
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0';
 	fclose(f);
-	return n == 3 && inside == 0 && outside == 0 && count == UINT32_MAX;
+	return read_numbers(line, number) == 3 && number[0] == 0 && number[1] == 0 && number[2] == UINT32_MAX;
 }
 
 bool caller_is(fuse_req_t req, uid_t owner)
