@@ -34,11 +34,11 @@ enum {
 enum feature { BASE, XATTR, ACL, CHATTR, TMPFILE, WHITEOUT, FEATURES };
 static const bool landed[FEATURES] = {
 	[BASE] = true,
-	[XATTR] = false,
-	[ACL] = false,
-	[CHATTR] = false,
-	[TMPFILE] = false,
-	[WHITEOUT] = false,
+	[XATTR] = true,
+	[ACL] = true,
+	[CHATTR] = false, /* where two errors apply, the kernel tells its own before the daemon's EPERM */
+	[TMPFILE] = true,
+	[WHITEOUT] = true,
 };
 
 static const struct {
@@ -52,10 +52,12 @@ static const struct {
 };
 
 /* On a full mount (README, Known differences): no mappings, as a load from a hole is SIGBUS on tmpfs, and of a file
- * that nobody writes nothing on ksmfs; no further links, which are inodes to tmpfs. */
+ * that nobody writes nothing on ksmfs; no further links, which are inodes to tmpfs, and no access control lists, which
+ * are to ksmfs. */
 static unsigned weight_of(unsigned kind, bool full)
 {
-	if (!landed[kinds[kind].feature] || (full && ((kinds[kind].fields & F_MAP) || kind == OP_link)))
+	if (!landed[kinds[kind].feature] ||
+	    (full && ((kinds[kind].fields & F_MAP) || kind == OP_link || kind == OP_setacl)))
 		return 0;
 	return kinds[kind].weight;
 }
