@@ -152,10 +152,11 @@ fails(errno.EISDIR, stat_range, directory, 0, PAGE)
 control = os.open(".ksmfs/run", os.O_RDWR)
 fails(errno.ENOTTY, advise_range, control, IOC_UNMERGEABLE, 0, PAGE)
 fails(errno.ENOTTY, stat_range, control, 0, PAGE)
-for number in (IOC_STAT + 1, IOC_MERGEABLE ^ 3 << 30, IOC_STAT + (8 << 16), 1 << 30 | 16 << 16 | 0x7f40,
-               0x80086601, 0x40086602, 0x801c581f):  # FS_IOC_GETFLAGS, SETFLAGS, FSGETXATTR
+for number in (IOC_STAT + 1, IOC_MERGEABLE ^ 3 << 30, IOC_STAT + (8 << 16), 1 << 30 | 16 << 16 | 0x7f40):
     for file in (fd, directory, control):
         fails(errno.ENOTTY, fcntl.ioctl, file, number, bytes(256))
+for number in (0x80086601, 0x40086602, 0x801c581f): # FS_IOC_GETFLAGS, SETFLAGS, FSGETXATTR
+    fails(errno.ENOTTY, fcntl.ioctl, control, number, bytes(256))
 os.mkfifo("fifo")
 fifo = os.open("fifo", os.O_RDWR)
 fails(errno.ENOTTY, advise_range, fifo, IOC_UNMERGEABLE, 0, PAGE)

@@ -52,7 +52,7 @@ def set_(name, value):
 
 churn = os.fork()
 if churn == 0:
-    deadline, n = time.monotonic() + seconds, 0
+    deadline, n = time.monotonic() + seconds * 0.6, 0 # index.db is tried when things have come to rest
     while time.monotonic() < deadline:
         n += 1
         for start in range(0, pages, 256):
