@@ -32,7 +32,7 @@ signal.signal(signal.SIGALRM, lambda *_: None)
 signal.siginterrupt(signal.SIGALRM, True)
 ended, seconds = 0, 0.002
 while True:
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, seconds) # again, if it came before the call
     r, number = say(), ctypes.get_errno()
     signal.setitimer(signal.ITIMER_REAL, 0)
     if r == 0:

@@ -20,7 +20,7 @@ export TMPDIR="$M/tmp"
 meson setup "$M/build" "$M/source" --buildtype=plain >"$T/log" 2>&1 || die "$(tail -n 20 "$T/log")"
 ninja -C "$M/build" >"$T/log" 2>&1 || die "$(tail -n 20 "$T/log")"
 "$M/build/fs/ksmfs" --version
-meson test -C "$M/build" --no-rebuild --suite unit -t 3 >"$T/log" 2>&1 || die "$(tail -n 40 "$T/log")"
+meson test -C "$M/build" --no-rebuild --suite unit -t 3 --print-errorlogs >"$T/log" 2>&1 || die "$(tail -n 40 "$T/log")"
 sed -n 's/^Ok: */unit tests passed: /p' "$T/log"
 ninja -C "$M/build" >"$T/log" 2>&1
 grep -q 'no work to do' "$T/log" || die "times are not what they were: $(head "$T/log")"
