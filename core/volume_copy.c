@@ -94,7 +94,7 @@ static ssize_t copy_inside(struct copy *c, unsigned flags, const struct interrup
 	} while (c->done < c->len && !interrupted(interrupt));
 	if (c->done)
 		volume_written(c->to, c->to_offset + c->done, flags);
-	if (r < 0)
+	if (c->done < c->len)
 		volume_drop_unfinished(c->v, c->to, c->to_offset + c->len);
 	return c->done ? (ssize_t)c->done : r;
 }

@@ -229,6 +229,34 @@ static void copy__interrupted_tells_what_is_done(void **state)
 	assert_figure(f, ksm_zero_pages, 2 * BATCH_PAGES);
 }
 
+static bool at_once(void *arg)
+{
+	(void)arg;
+	return true;
+}
+
+/* A page that may not be referred to any more finds no frame, and those behind it are stored already. */
+static void copy__interrupted_leaves_nothing_behind_its_end(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t from = make_file(f, "from"), to = make_file(f, "to");
+	const struct volume_copy what = { from, 0, to, 0, UINT64_MAX };
+	const struct interrupt interrupt = { at_once, NULL };
+	struct hoard hoard;
+
+	set(f, ATTR_max_page_sharing, 4);
+	put_pages(f, from, 0, 3, A, 0);
+	put_page(f, from, 3, B);
+	hoard_frames(f, &hoard, 0);
+	assert_int_equal(volume_copy(f->v, &what, 0, &interrupt), PAGE_BYTES);
+	return_frames(f, &hoard);
+	assert_int_equal(size_of(f, to), PAGE_BYTES);
+	truncate_to_pages(f, to, 4);
+	assert_page(f, to, 0, A);
+	for (unsigned n = 1; n < 4; n++)
+		assert_page(f, to, n, 0);
+}
+
 static void copy__of_very_much_comes_back_before_its_end(void **state)
 {
 	struct fixture *f = *state;
@@ -330,6 +358,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(copy__moves_the_times_and_takes_privileges),
 	FIXTURE_TEST(copy__that_ends_early_leaves_nothing_behind_its_end),
 	FIXTURE_TEST(copy__interrupted_tells_what_is_done),
+	FIXTURE_TEST(copy__interrupted_leaves_nothing_behind_its_end),
 	FIXTURE_TEST(copy__of_very_much_comes_back_before_its_end),
 	cmocka_unit_test(copy__without_memory_tells_the_truth),
 	cmocka_unit_test(copy__that_meets_taken_page_locks_goes_on),
