@@ -10,7 +10,11 @@
 
 #include "names_inside.h"
 
-enum { WALK_BATCH = 64 };
+enum {
+	WALK_BATCH = 64,
+	DROP_BATCH = 64, /* and, as each of them may be long, not many more bytes than: */
+	DROP_BYTES = 1 << 16,
+};
 
 /* ?1 is an inode number, ?2 a name; both where the statement has them. */
 static int prepare(struct names *n, const char *sql, uint64_t ino, const struct name *name,
@@ -156,27 +160,52 @@ int names_xattr_remove(struct names *n, uint64_t ino, struct name name, uint64_t
 
 /* --- all of an inode -------------------------------------------------------------------------- */
 
-static int sum_space(struct names *n, uint64_t ino, uint64_t *ret) REQUIRES(n->lock)
+/* Of a row (ino, name, length(value)). */
+static int read_row(sqlite3_stmt *stmt, struct names_xattr *ret)
+{
+	ret->ino = (uint64_t)sqlite3_column_int64(stmt, 0);
+	ret->len = (size_t)sqlite3_column_bytes(stmt, 1);
+	if (!ret->len || ret->len > XATTR_NAME_BYTES_MAX)
+		return -EUCLEAN;
+	memcpy(ret->name, sqlite3_column_blob(stmt, 1), ret->len);
+	ret->name[ret->len] = '\0';
+	ret->space = names_xattr_space(ret->len, (size_t)sqlite3_column_int64(stmt, 2));
+	return 0;
+}
+
+/* The first of an inode's, as many as go in one transaction: *ret_last is the last of them.  1: there may be more. */
+static int find_first(struct names *n, uint64_t ino, struct names_xattr *ret_last, uint64_t *ret_space)
+    REQUIRES(n->lock)
 {
 	_cleanup_(catalog_reset) sqlite3_stmt *stmt = NULL;
+	unsigned count;
 	int r;
 
-	r = prepare(n, "SELECT length(name), length(value) FROM xattr WHERE ino = ?1", ino, NULL, &stmt);
+	*ret_space = 0;
+	r = prepare(n, "SELECT ino, name, length(value) FROM xattr WHERE ino = ?1 ORDER BY name", ino, NULL, &stmt);
 	if (r < 0)
 		return r;
-	for (*ret = 0; (r = catalog_step(n->catalog, stmt)) == CATALOG_ROW;)
-		*ret += names_xattr_space((size_t)sqlite3_column_int64(stmt, 0),
-					  (size_t)sqlite3_column_int64(stmt, 1));
-	return r;
+	for (count = 0; count < DROP_BATCH && *ret_space < DROP_BYTES; count++) {
+		r = catalog_step(n->catalog, stmt);
+		if (r != CATALOG_ROW)
+			return r;
+		r = read_row(stmt, ret_last);
+		if (r < 0)
+			return r;
+		*ret_space += ret_last->space;
+	}
+	return 1;
 }
 
 static int drop_locked(struct names *n, uint64_t ino, uint64_t *ret_freed) REQUIRES(n->lock)
 {
-	int r = sum_space(n, ino, ret_freed);
+	struct names_xattr last;
+	int more = find_first(n, ino, &last, ret_freed), r;
 
-	if (r < 0 || !*ret_freed)
-		return r;
-	return change(n, "DELETE FROM xattr WHERE ino = ?1", ino, NULL);
+	if (more < 0 || !*ret_freed)
+		return more;
+	r = change(n, "DELETE FROM xattr WHERE ino = ?1 AND name <= ?2", ino, &(struct name){last.name, last.len});
+	return r < 0 ? r : more;
 }
 
 int names_xattr_drop(struct names *n, uint64_t ino, uint64_t *ret_freed)
@@ -256,15 +285,9 @@ static int batch_locked(struct names *n, const struct names_xattr *behind, struc
 	if (r < 0)
 		return r;
 	while (*ret_count < WALK_BATCH && (r = catalog_step(n->catalog, stmt)) == CATALOG_ROW) {
-		struct names_xattr *x = &ret[*ret_count];
-
-		x->ino = (uint64_t)sqlite3_column_int64(stmt, 0);
-		x->len = (size_t)sqlite3_column_bytes(stmt, 1);
-		if (!x->len || x->len > XATTR_NAME_BYTES_MAX)
-			return -EUCLEAN;
-		memcpy(x->name, sqlite3_column_blob(stmt, 1), x->len);
-		x->name[x->len] = '\0';
-		x->space = names_xattr_space(x->len, (size_t)sqlite3_column_int64(stmt, 2));
+		r = read_row(stmt, &ret[*ret_count]);
+		if (r < 0)
+			return r;
 		++*ret_count;
 	}
 	return r < 0 ? r : 0;

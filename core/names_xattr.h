@@ -38,7 +38,8 @@ int names_xattr_set(struct names *n, uint64_t ino, struct name name, struct name
 /* NAMES_ABSENT: there was none. */
 int names_xattr_remove(struct names *n, uint64_t ino, struct name name, uint64_t *ret_freed) must_check;
 
-/* All that an inode has; *ret_freed is their space. */
+/* Some of what an inode has, so that it takes little of a full disk, and of the time of others; *ret_freed is their
+ * space.  1: there may be more. */
 int names_xattr_drop(struct names *n, uint64_t ino, uint64_t *ret_freed) must_check;
 
 /* Names, each with a NUL behind it; with `size` 0 only how long they are together.  As on tmpfs: those that begin with

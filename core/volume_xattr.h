@@ -34,5 +34,6 @@ int volume_acl_give(struct volume *v, struct inode *i, const struct inherited_ac
 int volume_access_mode(struct volume *v, struct inode *i, mode_t *ret) must_check;
 bool volume_is_access_acl(struct name name);
 
-/* All that a dying inode has.  False: not now, and this is logged. */
+/* All that a dying inode has.  False: not now, and this is logged.  If these are more than are inherited the gate is
+ * left in between, so who may hold a lock has an inode that is new. */
 bool volume_drop_xattrs(struct volume *v, struct inode *i) must_check;

@@ -128,6 +128,45 @@ for round_, count in enumerate((0, 20, 400, 1500)):
 PY
 python3 "$T/full.py" "$M" "$T/db"
 
+# Extended attributes of a file that goes make room, however many they are: those of another stand behind them.
+cat >"$T/xattrs.py" <<'PY'
+import errno, os, sys, time
+from pages import *
+
+def no_space(call):
+    try:
+        call()
+        return False
+    except OSError as e:
+        same(e.errno, errno.ENOSPC, "a full disk")
+        return True
+
+def within_10_s(call, what):
+    until = time.monotonic() + 10
+    while not call():
+        assert time.monotonic() < until, what
+        time.sleep(0.1)
+
+os.chdir(sys.argv[1])
+free = os.statvfs(".").f_ffree
+for name in "goes", "stays":
+    os.close(os.open(name, os.O_CREAT | os.O_WRONLY))
+n = 0
+while not no_space(lambda: os.setxattr("goes" if n < 30 else "stays", f"user.{n}", bytes(60000))):
+    n += 1
+assert n > 31, n
+with open(sys.argv[2] + "/fill", "wb", buffering=0) as f:
+    while not no_space(lambda: f.write(bytes(4096))):
+        pass
+for name in "goes", "stays":
+    os.unlink(name)
+    within_10_s(lambda: not no_space(lambda: os.mkdir("new")), f"room when {name} has gone")
+    os.rmdir("new")
+within_10_s(lambda: os.statvfs(".").f_ffree == free, "what extended attributes took")
+os.unlink(sys.argv[2] + "/fill")
+PY
+python3 "$T/xattrs.py" "$M" "$T/db"
+
 # What index.db missed while there was no space is in it soon.
 command -v sqlite3 >/dev/null || exit 0
 python3 -c 'import sys; sys.path.insert(0, sys.argv[1]); from pages import *; [store(f"{sys.argv[2]}/{n}", content("s", 64)) for n in "ab"]' \

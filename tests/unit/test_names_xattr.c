@@ -174,6 +174,42 @@ static void drop__leaves_nothing_and_says_how_much_that_was(void **state)
 	names_close(n);
 }
 
+/* Little by little: not many rows, and not many bytes. */
+static void drop__of_many_ends_early(void **state)
+{
+	static char value[XATTR_VALUE_BYTES_MAX];
+	struct names *n = open_names(state);
+	uint64_t freed, space = 0, sum = 0;
+	unsigned calls = 0;
+	char name[32];
+	int r;
+
+	for (unsigned k = 0; k < 320; k++) {
+		(void)snprintf(name, sizeof(name), "user.%u", k);
+		assert_int_equal(put(n, A, name, "v", NAMES_XATTR_ANY, 0), NAMES_OK);
+		space += names_xattr_space(strlen(name), 1);
+	}
+	for (unsigned k = 0; k < 5; k++) {
+		(void)snprintf(name, sizeof(name), "trusted.%u", k);
+		assert_int_equal(names_xattr_set(n, A, text(name), (struct name){value, sizeof(value)}, NAMES_XATTR_ANY,
+						 &freed), 0);
+		space += names_xattr_space(strlen(name), sizeof(value));
+	}
+	assert_int_equal(put(n, B, "user.a", "5", NAMES_XATTR_ANY, 0), NAMES_OK);
+	do {
+		r = names_xattr_drop(n, A, &freed);
+		assert_in_range(freed, 0, 2 * XATTR_VALUE_BYTES_MAX);
+		sum += freed;
+		calls++;
+	} while (r == 1);
+	assert_int_equal(r, 0);
+	assert_int_equal(sum, space);
+	assert_in_range(calls, 10, 11);
+	assert_list(n, A, "", "");
+	assert_list(n, B, "", "user.a,");
+	names_close(n);
+}
+
 struct seen {
 	struct names *n;
 	unsigned count;
@@ -267,6 +303,7 @@ int main(void)
 		DIR_TEST(names_and_values__have_their_limits),
 		DIR_TEST(list__is_in_order_and_hides_what_is_to_be_hidden),
 		DIR_TEST(drop__leaves_nothing_and_says_how_much_that_was),
+		DIR_TEST(drop__of_many_ends_early),
 		DIR_TEST(walk__comes_to_each_once_even_if_it_is_removed_then),
 		DIR_TEST(any_call__that_fails_has_not_happened),
 	};
