@@ -151,10 +151,10 @@ static int adopt_xattr(void *arg, const struct names_xattr *x)
 {
 	const struct name name = {x->name, x->len};
 	struct volume *v = arg;
-	struct inode *i = volume_inode(v, x->ino);
+	struct inode *i = inode_of(v, (uint32_t)x->ino); /* a dying one's go with it */
 	uint64_t freed;
 
-	if (!i)
+	if (!i || inode_ino(i) != x->ino)
 		return FOLD(names_xattr_remove(v->names, x->ino, name, &freed));
 	(void)!itable_take_space(v->pool.itable, x->space, true);
 	atomic_fetch_or(&i->record->flags, INODE_XATTRS);

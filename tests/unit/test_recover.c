@@ -161,6 +161,34 @@ static void reopen__who_knew_an_unlinked_file_still_does(void **state)
 	assert_figure(f, store_frames, 0);
 }
 
+/* The one call that fails is that which would drop them. */
+static void reopen__attributes_of_the_dying_that_cannot_be_dropped_wait(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), charged;
+	unsigned nth = 0;
+	int r;
+
+	assert_int_equal(volume_setxattr(f->v, ino, name_of("user.x"), name_of("1"), 0), 0);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
+	failpoint_arm(FAIL_SQL, 1);
+	volume_forget(f->v, ino, 1);
+	charged = itable_charged(f->v->pool.itable);
+	do {
+		volume_close(f->v);
+		f->v = NULL;
+		failpoint_arm(FAIL_SQL, ++nth);
+		r = volume_open(&f->config, &f->v);
+		failpoint_arm(FAIL_SQL, 0);
+	} while (r < 0);
+	assert_int_equal(f->v->unburied, 1);
+	assert_int_equal(itable_charged(f->v->pool.itable), charged);
+	fixture_check(f);
+	volume_bury_rest(f->v);
+	assert_int_equal(f->v->unburied, 0);
+	assert_int_equal(itable_charged(f->v->pool.itable), charged - 2);
+}
+
 static void reopen__orphans_are_gone(void **state)
 {
 	const struct inode_attr attr = { .mode = S_IFREG | 0600, .nlink = 1 };
@@ -388,6 +416,7 @@ static const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(reopen__settings_stay),
 	FIXTURE_TEST(reopen__pages_shared_before_are_met_again),
 	FIXTURE_TEST(reopen__who_knew_an_unlinked_file_still_does),
+	FIXTURE_TEST(reopen__attributes_of_the_dying_that_cannot_be_dropped_wait),
 	FIXTURE_TEST(reopen__orphans_are_gone),
 	FIXTURE_TEST(reopen__links_are_what_the_names_say),
 	FIXTURE_TEST(reopen__slots_beyond_the_end_are_dropped),
