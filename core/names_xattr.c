@@ -225,45 +225,78 @@ static bool begins_with(const void *bytes, size_t len, struct name with)
 	return with.len && len >= with.len && memcmp(bytes, with.bytes, with.len) == 0;
 }
 
-static int list_locked(struct names *n, uint64_t ino, struct name first, struct name hidden, char *buf,
-		       size_t size, size_t *ret_len) REQUIRES(n->lock)
+struct list {
+	struct name first, hidden;
+	char *buf;
+	size_t size, used;
+};
+
+static int list_one(struct list *l, const void *name, size_t len)
+{
+	if (begins_with(name, len, l->hidden))
+		return 0;
+	if (l->size && l->used + len + 1 > l->size)
+		return -ERANGE;
+	if (l->size) {
+		memcpy(l->buf + l->used, name, len);
+		l->buf[l->used + len] = '\0';
+	}
+	l->used += len + 1;
+	return 0;
+}
+
+/* Those below `behind` that begin with `first`, or all others.  Each kind lies together in the table, or around the
+ * other: nothing is sorted, and nothing read of a list that is too long already. */
+static int list_kind(struct names *n, uint64_t ino, struct list *l, struct name behind, bool first) REQUIRES(n->lock)
 {
 	_cleanup_(catalog_reset) sqlite3_stmt *stmt = NULL;
-	size_t used = 0;
 	int r;
 
-	r = prepare(n,
-		    "SELECT name FROM xattr WHERE ino = ?1 "
-		    "ORDER BY substr(name, 1, length(?2)) <> ?2, name DESC",
-		    ino, &first, &stmt);
-	if (r < 0)
-		return r;
-	while ((r = catalog_step(n->catalog, stmt)) == CATALOG_ROW) {
-		const void *name = sqlite3_column_blob(stmt, 0);
-		size_t len = (size_t)sqlite3_column_bytes(stmt, 0);
+	r = prepare(n, "SELECT name FROM xattr WHERE ino = ?1 AND name < ?2 ORDER BY name DESC", ino, &behind, &stmt);
+	while (!r && l->used <= XATTR_LIST_BYTES_MAX) {
+		const void *name;
+		size_t len;
 
-		if (begins_with(name, len, hidden))
-			continue;
-		if (size && used + len + 1 > size)
-			return -ERANGE;
-		if (size) {
-			memcpy(buf + used, name, len);
-			buf[used + len] = '\0';
-		}
-		used += len + 1;
+		r = catalog_step(n->catalog, stmt);
+		if (r != CATALOG_ROW)
+			return r;
+		name = sqlite3_column_blob(stmt, 0);
+		len = (size_t)sqlite3_column_bytes(stmt, 0);
+		if (begins_with(name, len, l->first) == first)
+			r = list_one(l, name, len);
+		else if (first)
+			return 0;
+		else
+			r = 0;
 	}
-	*ret_len = used;
 	return r;
+}
+
+static int list_locked(struct names *n, uint64_t ino, struct list *l) REQUIRES(n->lock)
+{
+	char behind[XATTR_NAME_BYTES_MAX + 1];
+	int r = 0;
+
+	if (l->first.len) {
+		memcpy(behind, l->first.bytes, l->first.len);
+		behind[l->first.len - 1]++;
+		r = list_kind(n, ino, l, (struct name){behind, l->first.len}, true);
+	}
+	memset(behind, 0xff, sizeof(behind));
+	return r ? r : list_kind(n, ino, l, (struct name){behind, sizeof(behind)}, false);
 }
 
 int names_xattr_list(struct names *n, uint64_t ino, struct name first, struct name hidden, char *buf,
 		     size_t size, size_t *ret_len)
 {
+	struct list l = {.first = first, .hidden = hidden, .buf = buf, .size = size};
 	int r;
 
+	ASSERT(first.len <= XATTR_NAME_BYTES_MAX);
 	lock_take(&n->lock);
-	r = list_locked(n, ino, first, hidden, buf, size, ret_len);
+	r = list_locked(n, ino, &l);
 	lock_drop(&n->lock);
+	*ret_len = l.used;
 	return r;
 }
 

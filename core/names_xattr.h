@@ -16,7 +16,7 @@
 
 #include "names.h"
 
-enum { XATTR_NAME_BYTES_MAX = 255, XATTR_VALUE_BYTES_MAX = 1 << 16 };
+enum { XATTR_NAME_BYTES_MAX = 255, XATTR_VALUE_BYTES_MAX = 1 << 16, XATTR_LIST_BYTES_MAX = 1 << 16 };
 
 /* What tmpfs charges for one, whatever it takes there or here. */
 static inline uint64_t names_xattr_space(size_t name_len, size_t value_len)
@@ -44,7 +44,7 @@ int names_xattr_drop(struct names *n, uint64_t ino, uint64_t *ret_freed) must_ch
 
 /* Names, each with a NUL behind it; with `size` 0 only how long they are together.  As on tmpfs: those that begin with
  * `first` come first, each kind in the falling order of bytes.  Without those that begin with `hidden` (no bytes:
- * without none). */
+ * without none).  Of more than XATTR_LIST_BYTES_MAX, which nobody can be given, only that it is more. */
 int names_xattr_list(struct names *n, uint64_t ino, struct name first, struct name hidden, char *buf,
 		     size_t size, size_t *ret_len) must_check;
 

@@ -157,6 +157,23 @@ static void list__is_in_order_and_hides_what_is_to_be_hidden(void **state)
 	names_close(n);
 }
 
+static void list__that_is_too_long_ends_where_that_shows(void **state)
+{
+	static char buf[XATTR_LIST_BYTES_MAX];
+	struct names *n = open_names(state);
+	size_t len = 0;
+	char name[32];
+
+	for (unsigned k = 0; k < 8000; k++) {
+		(void)snprintf(name, sizeof(name), "user.%u", 10000 + k);
+		assert_int_equal(put(n, A, name, "", NAMES_XATTR_ANY, 0), NAMES_OK);
+	}
+	assert_int_equal(names_xattr_list(n, A, text("system."), text(""), NULL, 0, &len), 0);
+	assert_in_range(len, XATTR_LIST_BYTES_MAX + 1, XATTR_LIST_BYTES_MAX + 11);
+	assert_int_equal(names_xattr_list(n, A, text("system."), text(""), buf, sizeof(buf), &len), -ERANGE);
+	names_close(n);
+}
+
 static void drop__leaves_nothing_and_says_how_much_that_was(void **state)
 {
 	struct names *n = open_names(state);
@@ -302,6 +319,7 @@ int main(void)
 		DIR_TEST(set__creates_or_replaces_where_asked),
 		DIR_TEST(names_and_values__have_their_limits),
 		DIR_TEST(list__is_in_order_and_hides_what_is_to_be_hidden),
+		DIR_TEST(list__that_is_too_long_ends_where_that_shows),
 		DIR_TEST(drop__leaves_nothing_and_says_how_much_that_was),
 		DIR_TEST(drop__of_many_ends_early),
 		DIR_TEST(walk__comes_to_each_once_even_if_it_is_removed_then),
