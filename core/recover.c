@@ -100,6 +100,8 @@ static void set_links(struct links *l, struct inode *i)
 	uint32_t parent = l->parent[i->number];
 
 	attr->nlink = l->count[i->number];
+	if (attr->nlink)
+		atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LINKABLE);
 	if (S_ISDIR(attr->mode)) {
 		if (attr->nlink || inode_ino(i) == ROOT_INO)
 			attr->nlink += inode_ino(i) == ROOT_INO ? 2 : 1;

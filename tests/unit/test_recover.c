@@ -227,6 +227,23 @@ static void reopen__links_are_what_the_names_say(void **state)
 	assert_null(volume_inode(f->v, w.two));
 }
 
+static void reopen__what_has_got_its_name_gets_no_other_when_that_is_gone(void **state)
+{
+	const struct volume_new new = { .mode = S_IFREG | 0600, .open_flags = O_RDWR };
+	struct fixture *f = *state;
+	struct volume_entry e;
+
+	assert_int_equal(volume_tmpfile(f->v, ROOT_INO, &new, &e), 0);
+	/* ended between the commit of its name and its effects */
+	assert_int_equal(names_add(f->v->names, ROOT_INO, name_of("named"), e.ino, NULL), 0);
+	fixture_reopen(f);
+	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("named")), 0);
+	assert_int_equal(volume_link(f->v, e.ino, ROOT_INO, name_of("again"), &e), -ENOENT);
+	volume_file_release(f->v, e.ino, O_RDWR);
+	volume_forget(f->v, e.ino, 1);
+	assert_figure(f, store_inodes, 1);
+}
+
 static void reopen__slots_beyond_the_end_are_dropped(void **state)
 {
 	struct fixture *f = *state;
@@ -419,6 +436,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__attributes_of_the_dying_that_cannot_be_dropped_wait),
 	FIXTURE_TEST(reopen__orphans_are_gone),
 	FIXTURE_TEST(reopen__links_are_what_the_names_say),
+	FIXTURE_TEST(reopen__what_has_got_its_name_gets_no_other_when_that_is_gone),
 	FIXTURE_TEST(reopen__slots_beyond_the_end_are_dropped),
 	FIXTURE_TEST(reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone),
 	FIXTURE_TEST(reopen__what_was_allocated_beyond_the_end_stays),
