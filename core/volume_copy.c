@@ -92,10 +92,7 @@ static ssize_t copy_inside(struct copy *c, unsigned flags, const struct interrup
 		if ((flags & VOLUME_COPY_UNSEEN) && may_be_stored(c))
 			break; /* somebody has opened it meanwhile */
 	} while (c->done < c->len && !interrupted(interrupt));
-	if (c->done)
-		volume_written(c->to, c->to_offset + c->done, flags);
-	if (c->done < c->len)
-		volume_drop_unfinished(c->v, c->to, c->to_offset + c->len);
+	volume_write_ends(c->v, c->to, c->to_offset, c->len, c->done, flags);
 	return c->done ? (ssize_t)c->done : r;
 }
 

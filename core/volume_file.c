@@ -341,7 +341,7 @@ void volume_read_done(struct volume_read *r)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
-void volume_written(struct inode *i, uint64_t end, unsigned flags)
+static void written(struct inode *i, uint64_t end, unsigned flags)
 {
 	struct inode_attr *attr;
 
@@ -357,7 +357,8 @@ void volume_written(struct inode *i, uint64_t end, unsigned flags)
 	inode_attr_end(i);
 }
 
-void volume_drop_unfinished(struct volume *v, struct inode *i, uint64_t end)
+/* A write that ended early may have stored pages further on than it tells. */
+static void drop_unfinished(struct volume *v, struct inode *i, uint64_t end)
 {
 	uint64_t size = inode_size(i);
 
@@ -367,6 +368,19 @@ void volume_drop_unfinished(struct volume *v, struct inode *i, uint64_t end)
 		log_err("inode %u: what a failed write had stored beyond its end could not be cleared",
 			i->number);
 	range_drop(&v->pool, i, pages_of(size), pages_of(end));
+}
+
+void volume_write_ends(struct volume *v, struct inode *i, uint64_t offset, uint64_t len, uint64_t done, unsigned flags)
+{
+	if (done)
+		written(i, offset + done, flags);
+	if (done == len || (flags & VOLUME_WRITEBACK))
+		return;
+	drop_unfinished(v, i, offset + len);
+	if (!done && (flags & VOLUME_WRITE_KILL_PRIV)) { /* before anything is written, as everywhere */
+		kill_priv(inode_attr_begin(i), flags & VOLUME_WRITE_KILL_SGID);
+		inode_attr_end(i);
+	}
 }
 
 static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, const uint8_t *data,
@@ -386,18 +400,10 @@ static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, 
 		if (some < here)
 			break;
 	}
-	if (done)
-		volume_written(i, offset + done, flags);
-	if (done == len)
-		return (ssize_t)done;
-	if (flags & VOLUME_WRITEBACK) {
+	volume_write_ends(v, i, offset, len, done, flags);
+	if (done < len && (flags & VOLUME_WRITEBACK)) {
 		frames_await(v->pool.frames);
-		return done ? (ssize_t)done : -EAGAIN;
-	}
-	volume_drop_unfinished(v, i, offset + len);
-	if (!done && (flags & VOLUME_WRITE_KILL_PRIV)) { /* before anything is written, as everywhere */
-		kill_priv(inode_attr_begin(i), flags & VOLUME_WRITE_KILL_SGID);
-		inode_attr_end(i);
+		r = -EAGAIN;
 	}
 	return done ? (ssize_t)done : r;
 }

@@ -53,10 +53,9 @@ void volume_discard(struct volume *v, struct inode *i);
 /* Those that wait for it. */
 void volume_bury_rest(struct volume *v);
 
-/* A write has stored its last page, which ends at `end`: size, times, privileges.  flags: enum volume_write. */
-void volume_written(struct inode *i, uint64_t end, unsigned flags);
-/* A write up to `end` has ended early: what it may have stored further on than it tells goes. */
-void volume_drop_unfinished(struct volume *v, struct inode *i, uint64_t end);
+/* A write of `len` bytes at `offset` is over and has stored `done` of them: size, times, privileges.  What it may have
+ * stored further on than it tells goes.  flags: enum volume_write. */
+void volume_write_ends(struct volume *v, struct inode *i, uint64_t offset, uint64_t len, uint64_t done, unsigned flags);
 
 /* recover.c: rebuild what is derived from what the memfds and names.db hold, before threads start. */
 int recover(struct volume *v) must_check;

@@ -188,6 +188,22 @@ static void copy__moves_the_times_and_takes_privileges(void **state)
 	}
 }
 
+static void copy__that_does_not_fit_takes_privileges_too(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t from = make_file(f, "from"), to = make(f, ROOT_INO, "to", S_IFREG | 06755);
+	const struct volume_copy what = { from, 0, to, 0, PAGE_BYTES };
+	struct stat st;
+
+	put_page(f, from, 0, A);
+	set_size(f, 1);
+	for (unsigned flags = 0; flags <= VOLUME_WRITE_KILL_PRIV; flags += VOLUME_WRITE_KILL_PRIV) {
+		assert_int_equal(volume_copy(f->v, &what, flags, NULL), -ENOSPC);
+		assert_int_equal(volume_getattr(f->v, to, &st), 0);
+		assert_int_equal(st.st_mode & 06000, flags ? 0 : 06000);
+	}
+}
+
 static void copy__that_ends_early_leaves_nothing_behind_its_end(void **state)
 {
 	struct fixture *f = *state;
@@ -356,6 +372,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(copy__ends_where_somebody_begins_to_store),
 	FIXTURE_TEST(copy__of_what_cannot_be_copied_is_refused),
 	FIXTURE_TEST(copy__moves_the_times_and_takes_privileges),
+	FIXTURE_TEST(copy__that_does_not_fit_takes_privileges_too),
 	FIXTURE_TEST(copy__that_ends_early_leaves_nothing_behind_its_end),
 	FIXTURE_TEST(copy__interrupted_tells_what_is_done),
 	FIXTURE_TEST(copy__interrupted_leaves_nothing_behind_its_end),
