@@ -120,8 +120,8 @@ enum volume_set {
 
 int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret) must_check;
 
-/* It has been read by somebody who did not say O_NOATIME. */
-void volume_accessed(struct volume *v, uint64_t ino);
+/* It has been read by somebody who did not say O_NOATIME.  True: this moved its time of access. */
+bool volume_accessed(struct volume *v, uint64_t ino);
 
 /* What struct stat has no room for. */
 struct volume_more {

@@ -91,20 +91,21 @@ static bool atime_is_due(const struct inode_attr *a)
 	return now.tv_sec - a->atime.sec >= DAY_S;
 }
 
-void volume_accessed(struct volume *v, uint64_t ino)
+bool volume_accessed(struct volume *v, uint64_t ino)
 {
 	struct inode *i = volume_inode(v, ino);
 	enum volume_atime when;
 	struct inode_attr attr;
 
 	if (!i || (i->record->flags & INODE_NOATIME))
-		return;
+		return false;
 	attr = inode_attr_get(i);
 	when = S_ISDIR(attr.mode) ? v->dir_atime : v->atime;
 	if (when == VOLUME_ATIME_NEVER || (when == VOLUME_ATIME_RELATIVE && !atime_is_due(&attr)))
-		return;
+		return false;
 	inode_stamp(inode_attr_begin(i), INODE_ATIME);
 	inode_attr_end(i);
+	return true;
 }
 
 /* --- size ------------------------------------------------------------------------------------- */

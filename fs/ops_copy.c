@@ -7,6 +7,9 @@
  * (EXDEV), which reads and writes it under the locks of its pages.  That is seldom: cp opens for writing only, and what
  * copies to a new file copies beyond its end.
  *
+ * That `from` has been read is left to us, too; whether with O_NOATIME it does not say, as it does with FUSE_READ: few
+ * who copy do.
+ *
  * It does not say whether suid and sgid are to be cleared, as it does with FUSE_WRITE, but leaves that
  * to whoever agreed to FUSE_HANDLE_KILLPRIV_V2.
  */
@@ -18,6 +21,7 @@
 #include "fs/caller.h"
 #include "fs/control.h"
 #include "fs/reply.h"
+#include "fs/transport.h"
 
 /* No more than one write brings: not worth a thread. */
 enum { SHORT_BYTES = BATCH_PAGES * PAGE_BYTES };
@@ -35,6 +39,8 @@ static void copy(const struct job *job)
 	ssize_t n;
 
 	n = volume_copy(fs_of(job->req)->volume, &job->copy, job->flags, &interrupt);
+	if (n > 0 && volume_accessed(fs_of(job->req)->volume, job->copy.from))
+		transport_attr_changed(job->copy.from);
 	if (n < 0)
 		reply_result(job->req, (int)n);
 	else
