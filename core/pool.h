@@ -79,6 +79,13 @@ static inline void pool_step_in(struct pool *p)
 	atomic_fetch_sub(&p->waiting, 1);
 }
 
+/* Between two parts of what takes long, with nothing half done. */
+static inline void pool_step_aside(struct pool *p)
+{
+	pool_step_out(p);
+	pool_step_in(p);
+}
+
 static inline void pool_changed(struct pool *p)
 {
 	if (p->on_change)

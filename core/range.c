@@ -44,8 +44,7 @@ void range_clear(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
 {
 	while (from < end && clear_some(p, i, from, end)) {
 		/* whoever wants a snapshot need not wait for all of it */
-		pool_step_out(p);
-		pool_step_in(p);
+		pool_step_aside(p);
 	}
 }
 
@@ -122,6 +121,8 @@ static uint64_t count_holes(struct pool *p, struct inode *i, uint64_t from, uint
 		}
 		rwlock_drop_shared(&i->map);
 		from = stop;
+		if (from < end)
+			pool_step_aside(p);
 	}
 	return holes;
 }
@@ -175,6 +176,8 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 		r = fault_add_nodes(p, i, stop - 1);
 		if (!r && reserve_some(p, i, index, stop, as, &left))
 			index = stop;
+		if (index < end)
+			pool_step_aside(p);
 	}
 	pool_uncharge(p, left);
 	return r;
@@ -211,10 +214,8 @@ void range_return_lent(struct pool *p, struct inode *i)
 		return;
 	/* The kernel may still hold those pages of zeroes.  Said first: who opens meanwhile has to know. */
 	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
-	while (return_some(p, i, &from, FILE_PAGES_MAX)) {
-		pool_step_out(p);
-		pool_step_in(p);
-	}
+	while (return_some(p, i, &from, FILE_PAGES_MAX))
+		pool_step_aside(p);
 	/* Somebody has opened it again: what is lent stays so until he closes. */
 	if (i->record->stores)
 		atomic_fetch_or(&i->record->flags, INODE_LENT);
@@ -243,6 +244,8 @@ static bool seek_data(struct pool *p, struct inode *i, uint64_t at, uint64_t end
 		rwlock_drop_shared(&i->map);
 		if (!slot)
 			break;
+		if (!found)
+			pool_step_aside(p);
 	}
 	*ret = at;
 	return found;
@@ -264,6 +267,8 @@ static uint64_t seek_hole(struct pool *p, struct inode *i, uint64_t at, uint64_t
 			at += !hole;
 		}
 		rwlock_drop_shared(&i->map);
+		if (!hole)
+			pool_step_aside(p);
 	}
 	return at;
 }

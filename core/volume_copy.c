@@ -81,10 +81,8 @@ static ssize_t copy_inside(struct copy *c, unsigned flags, const struct interrup
 	do {
 		uint64_t some;
 
-		if (c->done) {
-			pool_step_out(&c->v->pool);
-			pool_step_in(&c->v->pool);
-		}
+		if (c->done)
+			pool_step_aside(&c->v->pool);
 		r = copy_some(c, &some);
 		if (r < 0)
 			break;

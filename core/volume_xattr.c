@@ -345,8 +345,7 @@ bool volume_drop_xattrs(struct volume *v, struct inode *i)
 		return true;
 	while ((r = names_xattr_drop(v->names, inode_ino(i), &freed)) > 0) {
 		itable_give_space(v->pool.itable, freed);
-		pool_step_out(&v->pool);
-		pool_step_in(&v->pool);
+		pool_step_aside(&v->pool);
 	}
 	if (r < 0) {
 		log_warning("extended attributes of a removed file cannot be dropped yet: %s", strerror(-r));

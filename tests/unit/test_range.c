@@ -132,7 +132,9 @@ static void return_lent__is_known_to_who_opens_meanwhile(void **state)
 		r.begun = false;
 		truncate_to_pages(f, r.ino, pages);
 		assert_int_equal(volume_file_open(f->v, r.ino, O_RDWR, &keep), 0);
+		gate_enter(&f->v->gate);
 		assert_int_equal(range_reserve(&f->v->pool, volume_inode(f->v, r.ino), 0, pages, SLOT_LENT), 0);
+		gate_leave(&f->v->gate);
 		assert_int_equal(pthread_create(&thread, NULL, release_file, &r), 0);
 		while (!r.begun)
 			;
@@ -254,6 +256,35 @@ static void seek__reserved_is_data_while_somebody_can_store(void **state)
 	assert_int_equal(seek(f, ino, 0, SEEK_DATA), 2000 * page);
 }
 
+static void *allocate_much(void *arg)
+{
+	struct fixture *f = arg;
+
+	return (void *)(intptr_t)volume_fallocate(f->v, make_file(f, "much"), 0, 0, UINT64_C(16) << 30);
+}
+
+/* Figures are taken while it is at it: they do not wait for its end. */
+static void reserve__of_very_much_keeps_nobody_out(void **state)
+{
+	struct fixture *f = *state;
+	const int64_t all = INT64_C(16) << 30 >> PAGE_SHIFT;
+	int64_t stats[ATTRS], reserved;
+	unsigned between = 0;
+	pthread_t thread;
+	void *r;
+
+	set(f, ATTR_size, UINT64_C(32) << 30);
+	assert_int_equal(pthread_create(&thread, NULL, allocate_much, f), 0);
+	do {
+		volume_stats(f->v, stats);
+		reserved = stats[ATTR_store_reserved_pages];
+		between += reserved > 0 && reserved < all;
+	} while (reserved < all);
+	pthread_join(thread, &r);
+	assert_null(r);
+	assert_true(between > 0);
+}
+
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(clear__frees_all_and_counts_a_change),
 	FIXTURE_TEST(truncate__inside_a_page_zeroes_its_rest),
@@ -261,6 +292,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(punch__parts_become_zero_and_whole_pages_holes),
 	FIXTURE_TEST(punch__reserved_and_missing_pages_stay_as_they_are),
 	FIXTURE_TEST(reserve__all_or_none),
+	FIXTURE_TEST(reserve__of_very_much_keeps_nobody_out),
 	FIXTURE_TEST(return_lent__not_what_was_allocated_after),
 	FIXTURE_TEST(return_lent__only_what_reads_reserved),
 		FIXTURE_TEST(return_lent__is_known_to_who_opens_meanwhile),
