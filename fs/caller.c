@@ -150,9 +150,12 @@ bool caller_is(fuse_req_t req, uid_t owner)
 
 bool caller_is_in(fuse_req_t req, gid_t group)
 {
-	struct status s = status_of_thread(fuse_req_ctx(req)->pid, group);
+	pid_t thread = fuse_req_ctx(req)->pid;
+	struct status s = status_of_thread(thread, group);
 
-	return s.uid == 0 || s.is_in_group;
+	if (s.is_in_group)
+		return true;
+	return (s.capabilities & UINT64_C(1) << CAP_FSETID) && has_all_users(thread);
 }
 
 bool caller_is_admin(fuse_req_t req)

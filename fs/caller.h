@@ -14,7 +14,7 @@
 
 /* Is the caller `owner`, or root? */
 bool caller_is(fuse_req_t req, uid_t owner);
-/* Is he in `group`, or root? */
+/* Is he in `group`, or has he CAP_FSETID, in the first user namespace? */
 bool caller_is_in(fuse_req_t req, gid_t group);
 /* Has he CAP_SYS_ADMIN, in the first user namespace? */
 bool caller_is_admin(fuse_req_t req);

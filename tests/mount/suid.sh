@@ -6,9 +6,10 @@
 
 mount_ksmfs size=64m
 as_tmpfs <<'PY'
-import mmap, os, stat, sys
+import ctypes, mmap, os, stat, struct, sys
 from calls import *
 
+CAP_FSETID = 4
 SIZE = 8192
 page = mmap.mmap(-1, 4096)
 
@@ -53,7 +54,19 @@ os.chmod(".", 0o777)
 open("source", "wb").write(b"s" * 100)
 
 
+def drop_fsetid():
+    head = struct.pack("=Ii", 0x20080522, 0)
+    sets = ctypes.create_string_buffer(24)
+    if libc.capget(head, sets):
+        raise OSError("capget")
+    effective, *rest = struct.unpack("=6I", sets.raw)
+    if libc.capset(head, struct.pack("=6I", effective & ~(1 << CAP_FSETID), *rest)):
+        raise OSError("capset")
+
+
 def try_all(who, uid, gid, groups):
+    if who == "docile root":
+        drop_fsetid()
     if uid:
         os.setgroups(groups)
         os.setresgid(gid, gid, gid)
@@ -75,7 +88,8 @@ def try_all(who, uid, gid, groups):
     sys.stdout.flush()
 
 
-for who, owner, uid, gid, groups in (("root", 0, 0, 0, []), ("owner", 1000, 1000, 1000, [1001]),
+for who, owner, uid, gid, groups in (("root", 0, 0, 0, []), ("docile root", 1000, 0, 0, []),
+                                     ("owner", 1000, 1000, 1000, [1001]),
                                      ("member", 1000, 2000, 2000, [1000]), ("other", 1000, 2000, 2000, [])):
     for mode in MODES:
         for way in WAYS:
