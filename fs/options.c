@@ -211,7 +211,7 @@ static int take_never(struct reader *r, const struct row *row, char *value)
 
 #define FIELD(f) .offset = offsetof(struct options, f)
 #define TEXT(f) FIELD(f), .max = sizeof(((struct options *)NULL)->f)
-#define FLAG(word, on, off) {word, take_flag, .set = (on), .clear = (off)}
+#define FLAG(word, on, off) {word, take_flag, .set = (on), .clear = (off), .given = OPTION_FLAG}
 #define ATIME_FLAGS (MS_NOATIME | MS_RELATIME | MS_STRICTATIME)
 
 /* A name that ends in '=' needs a value; one that ends in '?' may have one; others have none. */

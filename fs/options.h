@@ -25,6 +25,7 @@ enum option_given {
 	OPTION_READ_AHEAD = 1 << 4,
 	OPTION_MAX_RATIO = 1 << 5,
 	OPTION_OF_KERNEL = 1 << 6, /* what only the kernel says, of a mount that is there */
+	OPTION_FLAG = 1 << 7, /* one that mount(2) knows */
 };
 
 struct options {

@@ -187,11 +187,14 @@ static int set_limits(const struct options *o, struct limit *l, unsigned count, 
 
 /* --- flags ---------------------------------------------------------------------------------------- */
 
-/* An ordinary user may not, and needs not where no flag is asked for. */
+/* mount(8) says all that are to be, and whoever says none leaves them as they are: a nosuid must not go with another
+ * size.  An ordinary user may not change them. */
 static int set_flags(const struct options *o, const char *mountpoint, unsigned long more, struct why *why)
 {
 	const char *data = *o->kernel ? o->kernel + 1 : NULL; /* it begins with a comma */
 
+	if (!(o->given & OPTION_FLAG) && !*o->kernel)
+		return 0;
 	if (geteuid() != 0 && !o->mount_flags)
 		return 0;
 	if (mount(NULL, mountpoint, NULL, MS_REMOUNT | o->mount_flags | more, data) < 0)
