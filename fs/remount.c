@@ -9,11 +9,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <ksmfs/control.h>
@@ -30,6 +32,16 @@ static bool path_in(char ret[PATH_MAX], const char *mountpoint, const char *name
 	return n > 0 && n < PATH_MAX;
 }
 
+/* Below a bind mount of a directory, or on somebody else's FUSE, .ksmfs is what somebody put there: whoever remounts
+ * must not be led to another file. */
+static int open_control(const char *path, uint64_t flags)
+{
+	const struct open_how how = { .flags = flags | O_CLOEXEC, .resolve = RESOLVE_NO_SYMLINKS };
+	long fd = syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof(how));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
 /* The text of a control file without its newline; -ENOENT where there is none. */
 static int read_control(const char *mountpoint, const char *name, char ret[TEXT_BYTES])
 {
@@ -39,9 +51,9 @@ static int read_control(const char *mountpoint, const char *name, char ret[TEXT_
 
 	if (!path_in(path, mountpoint, name))
 		return -ENAMETOOLONG;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open_control(path, O_RDONLY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	n = read(fd, ret, TEXT_BYTES - 1);
 	r = n < 0 ? -errno : 0;
 	close(fd);
@@ -59,9 +71,9 @@ static int write_control(const char *mountpoint, const char *name, const char *t
 
 	if (!path_in(path, mountpoint, name))
 		return -ENAMETOOLONG;
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = open_control(path, O_WRONLY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	r = write(fd, text, strlen(text)) < 0 ? -errno : 0;
 	close(fd);
 	return r;

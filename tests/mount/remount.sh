@@ -97,6 +97,17 @@ not_there() {
 not_there "$M"
 not_there "$T/absent"
 no_processes "$M" || die "a remount has left processes"
+
+# A directory of the mount has no controls: what looks like them leads nowhere.
+mount_ksmfs size=8m
+mkdir -p "$M/web/.ksmfs" "$T/web"
+echo 111 >"$T/victim"
+ln -s "$T/victim" "$M/web/.ksmfs/size"
+mount --bind "$M/web" "$T/web"
+! "$KSMFS" -o remount,size=9m ksmfs "$T/web" 2>"$T/err" || die "remounted what is no root"
+[ "$(cat "$T/victim")" = 111 ] || die "a remount wrote to a file that a link led to"
+umount "$T/web"
+unmount || die "umount"
 mount_ksmfs size=8m,control=none
 not_remounted 'size.*control=none' mount -o remount,size=9m "$M"
 mount -o remount,ro "$M"
