@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include "advice.h"
@@ -33,14 +34,16 @@ int volume_memfds(int *ret_frames_fd, int *ret_inodes_fd)
 	return r;
 }
 
-/* Frame numbers that are mapped: more than a machine can have, with swap and page tables, as the size may grow at
- * any time.  Only address space: memory is taken as frames are. */
+/* Frame numbers that are mapped, whatever the size says: what the machine has now, with swap, and half as much again,
+ * which may be added to it.  Only address space: memory is taken as frames are. */
 static uint64_t store_pages(void)
 {
-	uint64_t pages = 8 * (uint64_t)sysconf(_SC_PHYS_PAGES);
+	struct sysinfo machine;
+	uint64_t pages = (uint64_t)sysconf(_SC_PHYS_PAGES);
 
-	pages += pages / 256 + STORE_MIN;
-	return MIN(pages, (uint64_t)UINT32_MAX);
+	if (sysinfo(&machine) == 0)
+		pages += (uint64_t)machine.totalswap * machine.mem_unit >> PAGE_SHIFT;
+	return MIN(pages + pages / 2 + STORE_MIN, (uint64_t)UINT32_MAX);
 }
 
 static void kick(void *arg)
