@@ -118,15 +118,15 @@ void do_lseek(struct side *s, const struct op *op, struct seen *ret)
 		lseek(s->fds[op->fd], was, SEEK_SET);
 }
 
-/* To the size that there is it changes times on ksmfs, as O_TRUNC does everywhere (README, Known differences): left
- * out. */
+/* To the size that there is: times move as with O_TRUNC, which FUSE does not tell from it; on tmpfs only if the file
+ * has pages (README, Known differences). */
 void do_truncate(struct side *s, const struct op *op, struct seen *ret)
 {
 	int r = fchdir(s->root);
 	struct stat st;
 
-	if (stat(op->path, &st) == 0 && st.st_size == op->off)
-		return;
+	if (stat(op->path, &st) == 0 && st.st_size == op->off && !st.st_blocks)
+		s->taint[st.st_ino % TAINTS] |= TAINT_TIMES;
 	seen_result(ret, r < 0 ? r : truncate(op->path, op->off));
 }
 
@@ -159,12 +159,17 @@ static void whole(struct seen *ret, int64_t len, ssize_t (*some)(void *arg, size
 	seen_result(ret, n < 0 && !done ? -1 : done);
 }
 
-/* A pipe holds pages, not bytes: whether it shows what is written to them meanwhile is open. */
-static bool is_one_file(const struct side *s, const struct op *op)
+/* A pipe holds pages, not bytes: whether it shows what is written to them meanwhile is open.  Is there a page that
+ * would be read and written? */
+static bool meets_itself(const struct side *s, const struct op *op, off_t to_off)
 {
+	off_t from_page = op->off / 4096, to_page = to_off / 4096, pages = op->len / 4096 + 2;
 	struct stat from, to;
 
-	return fstat(s->fds[op->fd], &from) == 0 && fstat(s->fds[op->fd2], &to) == 0 && from.st_ino == to.st_ino;
+	if (fstat(s->fds[op->fd], &from) < 0 || fstat(s->fds[op->fd2], &to) < 0 || from.st_ino != to.st_ino)
+		return false;
+	return (fcntl(s->fds[op->fd2], F_GETFL) & O_APPEND) ||
+	       (from_page < to_page + pages && to_page < from_page + pages);
 }
 
 struct copy {
@@ -198,7 +203,7 @@ void do_sendfile(struct side *s, const struct op *op, struct seen *ret)
 {
 	struct copy c = {.from = s->fds[op->fd], .to = s->fds[op->fd2], .off = op->off};
 
-	if (!is_one_file(s, op))
+	if (!meets_itself(s, op, lseek(c.to, 0, SEEK_CUR)))
 		whole(ret, op->len, some_sent, &c);
 }
 
@@ -220,7 +225,7 @@ void do_splice(struct side *s, const struct op *op, struct seen *ret)
 {
 	struct copy c = {.from = s->fds[op->fd], .to = s->fds[op->fd2], .off = op->off, .off2 = op->off2};
 
-	if (is_one_file(s, op))
+	if (meets_itself(s, op, op->off2))
 		return;
 	if (pipe2(c.pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		abort();

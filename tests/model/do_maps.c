@@ -5,7 +5,9 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -35,6 +37,14 @@ static void drop_map(struct map *m)
 	m->at = NULL;
 }
 
+/* Who has it open may map it for storing here, though bytes may only be added (README, Known differences). */
+static bool is_append_only(int fd)
+{
+	int flags;
+
+	return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_APPEND_FL);
+}
+
 void do_mmap(struct side *s, const struct op *op, struct seen *ret)
 {
 	struct map m = {.len = (size_t)op->len, .off = op->off / 4096 * 4096, .shared = op->flags & 3, .file = -1,
@@ -42,6 +52,8 @@ void do_mmap(struct side *s, const struct op *op, struct seen *ret)
 	int how = m.shared ? (op->flags & 16 ? MAP_SHARED_VALIDATE : MAP_SHARED) : MAP_PRIVATE;
 	char link[40];
 
+	if (m.shared && is_append_only(s->fds[op->fd]))
+		return;
 	if (op->flags / 4 == 15)
 		how |= MAP_POPULATE;
 	m.at = mmap(NULL, m.len, PROT_READ | (m.writable ? PROT_WRITE : 0), how, s->fds[op->fd], m.off);

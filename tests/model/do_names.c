@@ -99,7 +99,7 @@ void do_stat(struct side *s, const struct op *op, struct seen *ret)
 	seen_result(ret, fstatat(s->root, op->path, &st, op->flags & 1 ? AT_SYMLINK_NOFOLLOW : 0));
 	if (ret->result < 0)
 		return;
-	uint64_t told[] = {side_mode(st.st_mode), st.st_uid, st.st_gid, st.st_nlink, st.st_rdev, (uint64_t)st.st_size,
+	uint64_t told[] = {st.st_mode, st.st_uid, st.st_gid, st.st_nlink, st.st_rdev, (uint64_t)st.st_size,
 			   (uint64_t)st.st_blksize};
 
 	seen_bytes(ret, told, sizeof(told));
@@ -211,18 +211,22 @@ void do_setacl(struct side *s, const struct op *op, struct seen *ret)
 
 /* --- flags and figures ------------------------------------------------------------------------ */
 
+/* Nodes have no flags: the kernel says so for tmpfs before it looks who asks, and for ksmfs after. */
 void do_chattr(struct side *s, const struct op *op, struct seen *ret)
 {
 	static const int choices[] = {0, FS_IMMUTABLE_FL, FS_APPEND_FL, FS_NODUMP_FL, 0, FS_COMPR_FL, 0, 0};
 	int fd = openat(s->root, op->path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW), flags = choices[op->flags % 8];
+	struct stat st;
 
 	if (fd < 0) {
 		seen_result(ret, -1);
 		return;
 	}
-	seen_result(ret, ioctl(fd, FS_IOC_SETFLAGS, &flags));
-	if (ret->result == 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0)
-		seen_bytes(ret, &flags, sizeof(flags));
+	if (fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) || op->who == 0)) {
+		seen_result(ret, ioctl(fd, FS_IOC_SETFLAGS, &flags));
+		if (ret->result == 0 && ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0)
+			seen_bytes(ret, &flags, sizeof(flags));
+	}
 	close(fd);
 }
 

@@ -36,7 +36,7 @@ static const bool landed[FEATURES] = {
 	[BASE] = true,
 	[XATTR] = true,
 	[ACL] = true,
-	[CHATTR] = false, /* where two errors apply, the kernel tells its own before the daemon's EPERM */
+	[CHATTR] = true,
 	[TMPFILE] = true,
 	[WHITEOUT] = true,
 };

@@ -66,10 +66,46 @@ static bool same_seek(const struct side sides[static 2], const struct op *op, co
 	       !side_knows_holes(&sides[0], &st) && (seen[1].err == ENXIO || seen[1].result >= op->off);
 }
 
+static bool is_guarded(int at, const char *path, int flags)
+{
+	struct statx st;
+
+	return statx(at, path, flags | AT_EMPTY_PATH, 0, &st) == 0 &&
+	       (st.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND));
+}
+
+/* A path, what it leads to, or the directory that it is in. */
+static bool is_way_guarded(int root, const char *path)
+{
+	char parent[OP_PATH_BYTES], self[OP_PATH_BYTES];
+	size_t len = strlen(path);
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	snprintf(self, sizeof(self), "%.*s", (int)len, path);
+	snprintf(parent, sizeof(parent), "%s", self);
+	*(strrchr(parent, '/') ? strrchr(parent, '/') : parent) = '\0';
+	return *path && (is_guarded(root, self, AT_SYMLINK_NOFOLLOW) || is_guarded(root, self, 0) ||
+			 is_guarded(root, parent, 0));
+}
+
+/* What chattr forbids the daemon refuses.  Where two errors apply the kernel has told its own before; what it can
+ * answer alone, it does: access(2), and a copy of nothing (README, Known differences). */
+static bool same_refusal(const struct side sides[static 2], const struct op *op, const struct seen seen[static 2])
+{
+	bool alone = seen[1].result == 0 && (op->kind == OP_access || op->kind == OP_copy_file_range);
+
+	if (seen[0].err != EPERM || (seen[1].result >= 0 && !alone))
+		return false;
+	return is_way_guarded(sides[0].root, op->path) || is_way_guarded(sides[0].root, op->path2) ||
+	       is_guarded(sides[0].fds[op->fd], "", 0) || is_guarded(sides[0].fds[op->fd2], "", 0);
+}
+
 static bool same_seen(const struct side sides[static 2], const struct op *op, const struct seen seen[static 2],
 		      struct why *why)
 {
-	if ((seen[0].result != seen[1].result || seen[0].err != seen[1].err) && !same_seek(sides, op, seen))
+	if ((seen[0].result != seen[1].result || seen[0].err != seen[1].err) && !same_seek(sides, op, seen) &&
+	    !same_refusal(sides, op, seen))
 		return differ(why, "%lld (%s) on tmpfs, %lld (%s) on ksmfs", (long long)seen[0].result,
 			      error_name(seen[0].err), (long long)seen[1].result, error_name(seen[1].err));
 	return seen[0].hash == seen[1].hash || differ(why, "%lld on both, with other bytes", (long long)seen[0].result);

@@ -170,11 +170,6 @@ bool side_knows_holes(const struct side *s, const struct stat *st)
 	return !side_lends(s, st) && !(s->taint[st->st_ino % TAINTS] & (TAINT_BLOCKS | TAINT_HOLES));
 }
 
-mode_t side_mode(mode_t mode)
-{
-	return !S_ISDIR(mode) && !(mode & S_IXGRP) ? mode & ~(mode_t)S_ISGID : mode;
-}
-
 struct seen side_do(struct side *s, const struct op *op)
 {
 	static void (*const executors[OP_KINDS])(struct side *s, const struct op *op, struct seen *ret) = {

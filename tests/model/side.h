@@ -58,10 +58,6 @@ bool side_stores(const struct side *s, const struct stat *st);
 /* Whether the file's holes must be those of tmpfs. */
 bool side_knows_holes(const struct side *s, const struct stat *st);
 
-/* A mode without what must not be compared: setgid of a file that its group may not execute is cleared on tmpfs by a
- * writer who is not of the group; FUSE's protocol asks for it only if the group may (README, Known differences). */
-mode_t side_mode(mode_t mode);
-
 /* How executors say it: of the last call, and of bytes. */
 void seen_result(struct seen *seen, int64_t result);
 void seen_bytes(struct seen *seen, const void *bytes, size_t len);
