@@ -12,7 +12,7 @@
 
 #include "watch.h"
 
-enum { NAMES_MAX = 512, LINKS = 1 << 12, PIECE = 1 << 16 };
+enum { NAMES_MAX = 512, LINKS = 1 << 12, PIECE = 1 << 16, EXTENTS = 1 << 12 };
 
 /* One walk. */
 struct walk {
@@ -77,14 +77,20 @@ static bool same_holes(struct walk *w, const int fds[static 2])
 		      more[0] ? (long long)end[0] : -1, (long long)at[1], more[1] ? (long long)end[1] : -1);
 }
 
-/* What is data on one side only is compared with the other's zeroes. */
+/* What is data on one side only is compared with the other's zeroes.  Found before it is read: reading ahead lends what
+ * comes next, and that is data to the next seek, so the two would chase each other through all of a large file. */
 static bool same_contents(struct walk *w, const int fds[static 2])
 {
+	static _Thread_local off_t from[EXTENTS], to[EXTENTS];
+	unsigned count = 0;
+
 	for (unsigned i = 0; i < 2; i++)
-		for (off_t at = 0, end; next_data(fds[i], &at, &end); at = end)
-			if (!same_bytes(w, fds, at, end))
-				return false;
-	return true;
+		for (off_t at = 0; count < EXTENTS && next_data(fds[i], &at, &to[count]); at = to[count++])
+			from[count] = at;
+	for (unsigned n = 0; n < count; n++)
+		if (!same_bytes(w, fds, from[n], to[n]))
+			return false;
+	return count < EXTENTS || differ(w->why, "%s is in too many pieces to compare", w->path);
 }
 
 /* A mount may be full: reading a hole of ksmfs takes a page if somebody has it open to store. Only data is read. */
@@ -95,8 +101,6 @@ static bool same_file(struct walk *w, const int dirs[static 2], const char *name
 
 	for (unsigned i = 0; i < 2; i++)
 		fds[i] = openat(dirs[i], name, O_RDONLY | O_NOFOLLOW | O_NOATIME);
-	for (unsigned i = 0; i < 2; i++) /* what is read ahead is lent, and data to the next seek */
-		posix_fadvise(fds[i], 0, 0, POSIX_FADV_RANDOM);
 	if (fds[0] < 0 || fds[1] < 0)
 		same = differ(w->why, "opening %s: %d on tmpfs, %d on ksmfs", w->path, fds[0], fds[1]);
 	else
