@@ -10,7 +10,7 @@
 : "${BUILD:?}"
 seed=${MODEL_SEED:-1}
 operations=11000
-[ "${SCALE:-}" != small ] || operations=300
+[ "${SCALE:-}" != small ] || operations=2000
 end=$(($(date +%s) + ${MODEL_SECONDS:-0}))
 [ "${MODEL_SECONDS:-0}" = 0 ] || seed=${MODEL_SEED:-$(date +%s)}
 export MODEL_OUT="$T/out"
