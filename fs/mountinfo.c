@@ -64,6 +64,7 @@ static bool parse_line(char *text, struct line *ret)
 		return false;
 	ret->mount.major = (unsigned)major_number;
 	ret->mount.minor = (unsigned)minor_number;
+	ret->mount.is_root = strcmp(fields[3], "/") == 0;
 	unescape(fields[4]);
 	ret->path = fields[4];
 	ret->type = type;

@@ -15,6 +15,7 @@
 struct mountinfo {
 	unsigned long id; /* of this mount in this namespace */
 	unsigned major, minor;
+	bool is_root; /* of its file system, not of a directory in it */
 };
 
 /* The topmost mount of type "fuse.*" at `path` (absolute, resolved). */

@@ -243,6 +243,7 @@ static const struct row rows[] = {
 	{"user_id=", pass_over, .given = OPTION_OF_KERNEL},
 	{"group_id=", pass_over, .given = OPTION_OF_KERNEL},
 	{"seclabel", pass_over, .given = OPTION_OF_KERNEL},
+	{"inode64", pass_over}, /* always; Linux lists it for tmpfs */
 
 	{"allow_other", take_allow_other},
 	{"default_permissions", pass_over}, /* always */

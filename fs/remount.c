@@ -252,6 +252,8 @@ int remount(const struct options *o, const char *mountpoint, struct why *why)
 		return why_say(why, -EINVAL, "no FUSE file system is mounted on %s", mountpoint);
 	if (r < 0)
 		return why_errno(why, r, "cannot find %s among the mounts", mountpoint);
+	if (!m.info.is_root) /* what is called .ksmfs there is anybody's */
+		return why_say(why, -EINVAL, "%s is not the root of a ksmfs mount", mountpoint);
 	r = check_fixed(o, mountpoint, why);
 	if (r == 0)
 		r = change(o, mountpoint, why);

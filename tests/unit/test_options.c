@@ -227,7 +227,7 @@ static void remount__knows_what_was_said_and_what_the_kernel_tells(void **state)
 	(void)state;
 	assert_int_equal(options_parse(said, &o, err, sizeof(err)), 0);
 	assert_true(o.remount);
-	assert_int_equal(o.given, OPTION_OF_KERNEL);
+	assert_int_equal(o.given, OPTION_OF_KERNEL | OPTION_FLAG);
 	assert_int_equal(o.mount_flags, MS_NOSUID | MS_RELATIME);
 	assert_int_equal(options_parse("user_id=0,remount,size=5m,nr_inodes=7", &o, err, sizeof(err)), 0);
 	assert_int_equal(o.given, OPTION_OF_KERNEL | OPTION_SIZE | OPTION_INODES);
