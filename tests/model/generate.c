@@ -30,34 +30,20 @@ enum {
 	F_OPEN = 1 << 12,
 };
 
-/* What ksmfs does by now.  What is false here is never drawn. */
-enum feature { BASE, XATTR, ACL, CHATTR, TMPFILE, WHITEOUT, FEATURES };
-static const bool landed[FEATURES] = {
-	[BASE] = true,
-	[XATTR] = true,
-	[ACL] = true,
-	[CHATTR] = true,
-	[TMPFILE] = true,
-	[WHITEOUT] = true,
-};
-
 static const struct {
 	unsigned weight;
-	enum feature feature;
 	unsigned fields;
 } kinds[OP_KINDS] = {
-#define KIND(name, w, has, f) [OP_##name] = {w, has, f},
+#define KIND(name, w, f) [OP_##name] = {w, f},
 #include "kinds.def"
 #undef KIND
 };
 
 /* On a full mount (README, Known differences): no mappings, as a load from a hole is SIGBUS on tmpfs, and of a file
- * that nobody writes nothing on ksmfs; no further links, which are inodes to tmpfs, and no access control lists, which
- * are to ksmfs. */
+ * that nobody writes nothing on ksmfs; and no access control lists, which are inodes to ksmfs. */
 static unsigned weight_of(unsigned kind, bool full)
 {
-	if (!landed[kinds[kind].feature] ||
-	    (full && ((kinds[kind].fields & F_MAP) || kind == OP_link || kind == OP_setacl)))
+	if (full && ((kinds[kind].fields & F_MAP) || kind == OP_setacl))
 		return 0;
 	return kinds[kind].weight;
 }
@@ -206,7 +192,7 @@ static unsigned draw_open(uint64_t *r, bool full)
 		flags |= O_APPEND;
 	while (random_chance(r, 16))
 		flags |= rare[random_below(r, 8)];
-	if (landed[TMPFILE] && random_chance(r, 3))
+	if (random_chance(r, 3))
 		flags |= O_TMPFILE;
 	return flags;
 }
@@ -218,7 +204,7 @@ static unsigned draw_rename(uint64_t *r)
 
 	if (random_chance(r, 60))
 		return 0;
-	return flags[random_below(r, landed[WHITEOUT] ? 6 : 5)];
+	return flags[random_below(r, 6)];
 }
 
 /* ZERO_RANGE is left out: tmpfs has none, so there is nothing to compare with. */

@@ -7,7 +7,7 @@
 #include <string.h>
 
 const char *const op_names[OP_KINDS] = {
-#define KIND(name, weight, feature, fields) [OP_##name] = #name,
+#define KIND(name, weight, fields) [OP_##name] = #name,
 #include "kinds.def"
 #undef KIND
 };

@@ -16,7 +16,7 @@
 enum { OP_PATH_BYTES = 560, OP_LINE_BYTES = 4 * OP_PATH_BYTES, OP_FDS = 6, OP_MAPS = 4, OP_USERS = 3 };
 
 enum op_kind {
-#define KIND(name, weight, feature, fields) OP_##name,
+#define KIND(name, weight, fields) OP_##name,
 #include "kinds.def"
 #undef KIND
 	OP_KINDS

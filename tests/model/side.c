@@ -173,7 +173,7 @@ bool side_knows_holes(const struct side *s, const struct stat *st)
 struct seen side_do(struct side *s, const struct op *op)
 {
 	static void (*const executors[OP_KINDS])(struct side *s, const struct op *op, struct seen *ret) = {
-#define KIND(name, weight, feature, fields) [OP_##name] = do_##name,
+#define KIND(name, weight, fields) [OP_##name] = do_##name,
 #include "kinds.def"
 #undef KIND
 	};

@@ -68,6 +68,6 @@ void side_fill(char *to, unsigned data, int64_t off, size_t len);
 /* Copy while pages of a mapping may not be there. False: SIGBUS. */
 bool side_copy(void *to, const void *from, size_t len);
 
-#define KIND(name, weight, feature, fields) void do_##name(struct side *s, const struct op *op, struct seen *ret);
+#define KIND(name, weight, fields) void do_##name(struct side *s, const struct op *op, struct seen *ret);
 #include "kinds.def"
 #undef KIND
