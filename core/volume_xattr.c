@@ -213,16 +213,18 @@ static int set_locked(struct volume *v, struct inode *i, struct name name, struc
 	return r;
 }
 
+static int may_change(struct inode *i, struct name name)
+{
+	int r = i ? check_name(name) : -ESTALE;
+
+	return r < 0 ? r : guard_attributes(i);
+}
+
 int volume_setxattr(struct volume *v, uint64_t ino, struct name name, struct name value, unsigned flags)
 {
 	struct inode *i = volume_inode(v, ino);
-	int r = check_name(name);
+	int r = may_change(i, name);
 
-	if (!i)
-		return -ESTALE;
-	if (r < 0)
-		return r;
-	r = guard_attributes(i);
 	if (r < 0)
 		return r;
 	if (value.len > XATTR_VALUE_BYTES_MAX)
@@ -238,13 +240,8 @@ int volume_setxattr(struct volume *v, uint64_t ino, struct name name, struct nam
 int volume_removexattr(struct volume *v, uint64_t ino, struct name name)
 {
 	struct inode *i = volume_inode(v, ino);
-	int r = check_name(name);
+	int r = may_change(i, name);
 
-	if (!i)
-		return -ESTALE;
-	if (r < 0)
-		return r;
-	r = guard_attributes(i);
 	if (r < 0)
 		return r;
 	gate_enter(&v->gate);
