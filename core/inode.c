@@ -72,6 +72,7 @@ static int format(struct itable *t)
 	settings_reset(&h->settings);
 	h->format = MAGIC_FORMAT;
 	h->record_bytes = sizeof(struct inode_record);
+	h->attrs = ATTRS;
 	h->records = 1;
 	h->magic = MAGIC;
 	return 0;
@@ -125,7 +126,7 @@ static int adopt(struct itable *t)
 	struct inode_header *h = itable_header(t);
 
 	if (h->magic != MAGIC || h->format != MAGIC_FORMAT ||
-	    h->record_bytes != sizeof(struct inode_record) || h->records > numbers_max() + 1)
+	    h->record_bytes != sizeof(struct inode_record) || h->attrs != ATTRS || h->records > numbers_max() + 1)
 		return -EUCLEAN;
 	while ((uint64_t)t->chunks << CHUNK_BITS < h->records) {
 		int r = chunk_add(t);

@@ -77,6 +77,7 @@ struct inode_header {
 	uint64_t magic;
 	uint32_t format;
 	uint32_t record_bytes;
+	uint64_t attrs; /* rows of attrs.def: settings are kept by their number */
 	_Atomic uint64_t records; /* one above the highest ever used */
 	uint64_t names_secret;
 	struct digest_key key;

@@ -263,6 +263,16 @@ static void stat__shows_attributes_and_what_is_counted(void **state)
 	assert_int_equal(st.st_atim.tv_sec, 0);
 }
 
+static void open__settings_by_other_numbers_are_not_ours(void **state)
+{
+	struct table *t = *state;
+
+	itable_header(t->t)->attrs++;
+	itable_close(t->t);
+	t->t = NULL;
+	assert_int_equal(itable_open(t->fd, t->room, false, &t->t, &t->empty), -EUCLEAN);
+}
+
 static void open__more_records_than_there_can_be_are_not_ours(void **state)
 {
 	struct table *t = *state;
@@ -328,6 +338,7 @@ int main(void)
 		TEST(new__a_full_table_is_enospc),
 		TEST(new__a_limit_is_on_how_many_not_on_numbers),
 		TEST(open__more_records_than_there_can_be_are_not_ours),
+		TEST(open__settings_by_other_numbers_are_not_ours),
 		TEST(new__without_memory_changes_nothing),
 		TEST(get__what_is_not_there_is_null),
 		TEST(next__meets_all_in_use),
