@@ -15,8 +15,10 @@ MADV_PAGEOUT = 21
 
 
 def figures(mount):
+    """Those that are numbers; a setting may be a word."""
     with open(os.path.join(mount, ".ksmfs/stats")) as f:
-        return {name: int(value) for name, value in (line.split() for line in f)}
+        pairs = [line.split() for line in f]
+    return {name: int(value) for name, value in pairs if value.lstrip("-").isdigit()}
 
 
 def readlink(path):
