@@ -3,9 +3,7 @@
 # Access control lists: who may do what, and what modes, umasks and directories make of them, is as on a tmpfs.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
-for tool in getfacl setfacl setpriv; do
-	command -v $tool >/dev/null || skip "there is no $tool"
-done
+needs getfacl setfacl setpriv
 
 at_end() {
 	umount "$T/tmpfs"

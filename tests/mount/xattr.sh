@@ -3,9 +3,7 @@
 # Extended attributes: whatever is done with them on a tmpfs has the same outcome here, errors and all.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
-for tool in getfattr setfattr setcap getcap setfacl chattr; do
-	command -v $tool >/dev/null || skip "there is no $tool"
-done
+needs getfattr setfattr setcap getcap setfacl chattr
 
 at_end() {
 	umount "$T/tmpfs"
