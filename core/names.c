@@ -351,6 +351,17 @@ int names_readlink(struct names *n, uint64_t ino, char *buf)
 
 /* --- names that go and move ------------------------------------------------------------------- */
 
+/* A transaction that begins with the end of the text of `gone`. */
+static int begin_and_forget(struct names *n, uint64_t gone) REQUIRES(n->lock)
+{
+	int r;
+
+	r = catalog_begin(n->catalog);
+	if (r < 0)
+		return r;
+	return change(n, "DELETE FROM symlink WHERE ino = ?1", (int64_t)gone, 0, NULL);
+}
+
 /* change(), and with it the end of the text of `gone` (0: of nobody).  Few inodes that go are
  * symbolic links: looking first spares the others the explicit transaction (F3). */
 static int change_and_forget(struct names *n, uint64_t gone, const char *sql, int64_t a, int64_t b,
@@ -363,10 +374,7 @@ static int change_and_forget(struct names *n, uint64_t gone, const char *sql, in
 		return r;
 	if (r == CATALOG_DONE)
 		return change(n, sql, a, b, bytes);
-	r = catalog_begin(n->catalog);
-	if (r < 0)
-		return r;
-	r = change(n, "DELETE FROM symlink WHERE ino = ?1", (int64_t)gone, 0, NULL);
+	r = begin_and_forget(n, gone);
 	if (r < 0)
 		return r;
 	r = change(n, sql, a, b, bytes);
@@ -427,10 +435,7 @@ static int move(struct names *n, const struct names_move *m, int64_t key, int64_
 
 	if (!m->left)
 		return change_and_forget(n, gone, update, key, new_key, &m->new_name);
-	r = catalog_begin(n->catalog);
-	if (r < 0)
-		return r;
-	r = change(n, "DELETE FROM symlink WHERE ino = ?1", (int64_t)gone, 0, NULL);
+	r = begin_and_forget(n, gone);
 	if (r < 0)
 		return r;
 	r = change(n, update, key, new_key, &m->new_name);

@@ -43,6 +43,19 @@ static int change(struct names *n, const char *sql, uint64_t ino, const struct n
 
 /* --- one attribute ---------------------------------------------------------------------------- */
 
+/* The one row that `sql` has of an attribute, or NAMES_ABSENT. */
+static int ask(struct names *n, const char *sql, uint64_t ino, struct name name, sqlite3_stmt **ret)
+    REQUIRES(n->lock)
+{
+	int r;
+
+	r = prepare(n, sql, ino, &name, ret);
+	if (r < 0)
+		return r;
+	r = catalog_step(n->catalog, *ret);
+	return r < 0 ? r : r == CATALOG_ROW ? NAMES_OK : NAMES_ABSENT;
+}
+
 static int get_locked(struct names *n, uint64_t ino, struct name name, void *buf, size_t size,
 		      size_t *ret_len) REQUIRES(n->lock)
 {
@@ -50,14 +63,9 @@ static int get_locked(struct names *n, uint64_t ino, struct name name, void *buf
 	size_t len;
 	int r;
 
-	r = prepare(n, "SELECT value FROM xattr WHERE ino = ?1 AND name = ?2", ino, &name, &stmt);
-	if (r < 0)
+	r = ask(n, "SELECT value FROM xattr WHERE ino = ?1 AND name = ?2", ino, name, &stmt);
+	if (r != NAMES_OK)
 		return r;
-	r = catalog_step(n->catalog, stmt);
-	if (r < 0)
-		return r;
-	if (r != CATALOG_ROW)
-		return NAMES_ABSENT;
 	len = (size_t)sqlite3_column_bytes(stmt, 0);
 	if (size && len > size)
 		return -ERANGE;
@@ -86,14 +94,9 @@ static int find_space(struct names *n, uint64_t ino, struct name name, uint64_t 
 	int r;
 
 	*ret = 0;
-	r = prepare(n, "SELECT length(value) FROM xattr WHERE ino = ?1 AND name = ?2", ino, &name, &stmt);
-	if (r < 0)
+	r = ask(n, "SELECT length(value) FROM xattr WHERE ino = ?1 AND name = ?2", ino, name, &stmt);
+	if (r != NAMES_OK)
 		return r;
-	r = catalog_step(n->catalog, stmt);
-	if (r < 0)
-		return r;
-	if (r != CATALOG_ROW)
-		return NAMES_ABSENT;
 	*ret = names_xattr_space(name.len, (size_t)sqlite3_column_int64(stmt, 0));
 	return NAMES_OK;
 }
