@@ -3,13 +3,7 @@
 # mount -o remount changes size, number of inodes and flags of a mount, and refuses by name what it cannot change.
 # shellcheck source-path=SCRIPTDIR
 # In a mount namespace of its own ours can stand where mount.fuse3 looks for the program of a type.
-if [ "$(id -u)" = 0 ] && [ -z "${PRIVATE:-}" ]; then
-	unshare -m true 2>/dev/null || {
-		echo "skipped: no mount namespace of one's own can be had (in a chroot, for one)"
-		exit 77
-	}
-	exec env PRIVATE=yes unshare -m "$0"
-fi
+. "${TESTS:?}/private.sh"
 . "${TESTS:?}/lib.sh"
 
 [ -x /sbin/mount.fuse ] || [ -x /sbin/mount.fuse3 ] || skip "mount.fuse3 is not installed"

@@ -3,13 +3,7 @@
 # An ordinary user mounts for himself, through fusermount3.
 # shellcheck source-path=SCRIPTDIR
 # In a mount namespace of its own, where /dev/fuse is open to everybody, as it is on most machines.
-if [ "$(id -u)" = 0 ] && [ -z "${PRIVATE:-}" ]; then
-	unshare -m true 2>/dev/null || {
-		echo "skipped: no mount namespace of one's own can be had (in a chroot, for one)"
-		exit 77
-	}
-	exec env PRIVATE=yes unshare -m "$0"
-fi
+. "${TESTS:?}/private.sh"
 . "${TESTS:?}/lib.sh"
 
 mknod -m 666 "$T/fuse" c 10 229

@@ -1,15 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The README's first command in a clean copy: contrib/demo installs, works, and tells what was saved.
-# shellcheck source-path=SCRIPTDIR source=../mount/lib.sh
+# shellcheck source-path=SCRIPTDIR source=../mount/lib.sh source=../mount/private.sh
 # In a mount namespace of its own, so that nothing is installed where others see it.
-if [ "$(id -u)" = 0 ] && [ -z "${PRIVATE:-}" ]; then
-	unshare -m true 2>/dev/null || {
-		echo "skipped: no mount namespace of one's own can be had (in a chroot, for one)"
-		exit 77
-	}
-	exec env PRIVATE=yes unshare -m "$0"
-fi
+. "${TESTS:?}/private.sh"
 . "${TESTS:?}/lib.sh"
 
 needs meson ninja
