@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fs/newer.h - requests that are newer than libfuse 3.14.
+/* fs/newer.h - requests and words of the protocol that are newer than libfuse 3.14.
  *
  * Owns     what they look like, and their answers.
  * Keeps    R1 libfuse is shown each as the older request that it begins with: TMPFILE is a CREATE whose name means
@@ -18,6 +18,9 @@
 
 /* As in <linux/fuse.h>, which may be older than the kernel. */
 enum { NEWER_TMPFILE = 51, NEWER_STATX = 52 };
+enum { NEWER_NOTIFY_RESEND = 7 };
+#define NEWER_HAS_RESEND (UINT64_C(1) << 39)
+#define NEWER_ALLOW_IDMAP (UINT64_C(1) << 40)
 
 /* Before libfuse sees the request. */
 void newer_disguise(struct fuse_in_header *head);

@@ -53,6 +53,17 @@ void session_drop(struct session *s)
 		munmap(s, sizeof(*s));
 }
 
+uint64_t session_offered(const struct session *s)
+{
+	const struct fuse_in_header *head = (const void *)s->init;
+	const struct fuse_init_in *in = (const void *)(head + 1);
+	uint64_t offered = in->flags;
+
+	if (s->init_bytes >= sizeof(*head) + sizeof(*in) && (in->flags & FUSE_INIT_EXT))
+		offered |= (uint64_t)in->flags2 << 32;
+	return offered;
+}
+
 int session_lock_slot(struct session *s, unsigned slot)
 {
 	struct session_slot *memory = &s->slot[slot];

@@ -60,5 +60,8 @@ _Static_assert(sizeof(struct session) <= 24 << 20, "fits when there is no memory
 int session_make(int *ret_fd, struct session **ret) must_check;
 void session_drop(struct session *s); /* NULL is fine */
 
+/* The flags of INIT that the kernel offers. */
+uint64_t session_offered(const struct session *s);
+
 /* Have the slot's memory present and locked. Not being allowed to lock is no failure: 1 then. */
 int session_lock_slot(struct session *s, unsigned slot) must_check;

@@ -4,7 +4,8 @@
  *   start    directory, memfds, mount, INIT, worker, ready        [super_start]
  *   serve    wait for signals only                                [super_serve]
  *   the worker exits 0: the mount has ended     -> clean up, exit 0
- *   the worker dies of anything else            -> one line, end the connection, clean up, exit 1
+ *   the worker dies of anything else            -> one line, and another takes over
+ *   no other can be had                         -> one line, end the connection, clean up, exit 1
  *   SIGTERM, SIGINT, SIGHUP: unmount; the worker then sees the end.  Where files are still in use, or we
  *            may not unmount, it is killed after STOP_MS, and closing /dev/fuse ends the connection.
  *
@@ -26,6 +27,7 @@
 #include "core/log.h"
 #include "core/volume.h"
 #include "fs/mount.h"
+#include "fs/newer.h"
 #include "fs/privileges.h"
 #include "fs/rundir.h"
 #include "fs/session.h"
@@ -208,6 +210,7 @@ static int start_worker(int ready_fd, struct why *why)
 		.session = super.session,
 		.fuse_fd = super.mount.fuse_fd,
 		.ready_fd = ready_fd,
+		.resend = session_offered(super.session) & NEWER_HAS_RESEND,
 		.volume = {
 			.frames_fd = super.frames_fd,
 			.inodes_fd = super.inodes_fd,
@@ -344,11 +347,16 @@ static void wait_for_end(int64_t *deadline)
 	}
 }
 
+static bool mount_has_ended(void)
+{
+	return WIFEXITED(super.worker_status) && WEXITSTATUS(super.worker_status) == 0;
+}
+
 static int judge_worker(bool stopped)
 {
 	int status = super.worker_status;
 
-	if (stopped || (WIFEXITED(status) && WEXITSTATUS(status) == 0)) {
+	if (stopped || mount_has_ended()) {
 		log_info("unmounted");
 		return 0;
 	}
@@ -360,11 +368,30 @@ static int judge_worker(bool stopped)
 	return 1;
 }
 
+/* Whether the worker died while it was needed, and another one could be started. */
+static bool replace_worker(void)
+{
+	struct why why;
+
+	if (super.worker || mount_has_ended() || !(session_offered(super.session) & NEWER_HAS_RESEND))
+		return false;
+	if (WIFSIGNALED(super.worker_status))
+		log_warning("the worker was killed by signal %d: another one takes over", WTERMSIG(super.worker_status));
+	else
+		log_warning("the worker failed: another one takes over");
+	if (start_worker(-1, &why) == 0)
+		return true;
+	log_err("%s", why.text);
+	return false;
+}
+
 int super_serve(void)
 {
 	int64_t deadline = 0;
 
-	wait_for_end(&deadline);
+	do {
+		wait_for_end(&deadline);
+	} while (!deadline && replace_worker());
 	clean_up();
 	return judge_worker(deadline != 0);
 }

@@ -24,8 +24,8 @@
 enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
 
 /* Not known to libfuse 3.14, or known and not told to the kernel (PARALLEL_DIROPS). */
-#define ALLOW_IDMAP (UINT64_C(1) << 40)
-static const uint64_t added = FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | ALLOW_IDMAP;
+static const uint64_t added =
+	FUSE_PARALLEL_DIROPS | FUSE_HANDLE_KILLPRIV_V2 | FUSE_SETXATTR_EXT | NEWER_ALLOW_IDMAP;
 
 static struct {
 	struct session *session;
@@ -145,21 +145,18 @@ static void gather(uint8_t *to, const struct iovec *iov, int count)
 	}
 }
 
-static void add_init_flags(const struct fuse_init_in *in, struct fuse_init_out *out)
+static void add_init_flags(const struct session *s, struct fuse_init_out *out)
 {
-	uint64_t offered = in->flags;
+	uint64_t flags = session_offered(s) & added;
 
-	if (in->flags & FUSE_INIT_EXT)
-		offered |= (uint64_t)in->flags2 << 32;
-	out->flags |= (uint32_t)(offered & added);
-	out->flags2 |= (uint32_t)((offered & added) >> 32);
+	out->flags |= (uint32_t)flags;
+	out->flags2 |= (uint32_t)(flags >> 32);
 }
 
 /* T2 */
 static ssize_t answer_init(uint8_t *reply, size_t bytes)
 {
 	struct session *s = transport.session;
-	const struct fuse_in_header *head = (const void *)s->init;
 	struct fuse_out_header *out = (void *)reply;
 	ssize_t n = (ssize_t)bytes;
 
@@ -168,7 +165,7 @@ static ssize_t answer_init(uint8_t *reply, size_t bytes)
 		transport.replay_result = -EPROTO;
 		return n; /* nothing is sent: the supervisor ends the mount */
 	}
-	add_init_flags((const void *)(head + 1), (void *)(out + 1));
+	add_init_flags(s, (void *)(out + 1));
 	transport.replay_result = 0;
 	if (s->init_reply_bytes == 0) {
 		memcpy(s->init_reply, reply, bytes);
@@ -389,6 +386,13 @@ int transport_replay_init(void)
 	transport.replaying = false;
 	transport_answered();
 	return transport.replay_result;
+}
+
+int transport_resend(void)
+{
+	const struct fuse_out_header resend = {.len = sizeof(resend), .error = NEWER_NOTIFY_RESEND};
+
+	return write(transport.fd, &resend, sizeof(resend)) < 0 ? -errno : 0;
 }
 
 int transport_run(void)

@@ -62,7 +62,21 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	r = park_start(fs.volume);
 	if (r < 0)
 		return why_errno(why, r, "cannot start the thread for parked writebacks");
+	r = start->resend ? transport_resend() : 0;
+	if (r < 0)
+		return why_errno(why, r, "the kernel does not send requests again");
 	return 0;
+}
+
+/* W3 */
+static void tell(int ready_fd, const struct why *why)
+{
+	if (ready_fd >= 0 && write(ready_fd, why, sizeof(*why)) != (ssize_t)sizeof(*why))
+		_exit(1);
+	if (ready_fd < 0 && why->error)
+		log_err("%s", why->text);
+	if (ready_fd >= 0)
+		close(ready_fd);
 }
 
 _Noreturn void worker_run(const struct worker_start *start)
@@ -72,9 +86,9 @@ _Noreturn void worker_run(const struct worker_start *start)
 
 	title_set("ksmfs-worker", start->mountpoint);
 	r = start_serving(start, &why);
-	if (write(start->ready_fd, &why, sizeof(why)) != (ssize_t)sizeof(why) || r < 0)
+	tell(start->ready_fd, &why);
+	if (r < 0)
 		_exit(1);
-	close(start->ready_fd);
 	r = transport_run();
 	if (r < 0)
 		log_err("cannot read requests: %s", strerror(-r));

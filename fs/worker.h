@@ -4,7 +4,7 @@
  * Owns     the volume, and the threads.
  * Keeps    W1 it never outlives its supervisor.
  *          W2 privileges are gone before databases are opened or threads started.
- *          W3 it tells exactly once whether it is ready, before it serves.
+ *          W3 it tells exactly once whether it is ready, before it serves, if somebody waits for that.
  * Threads  see transport.h and volume.h.
  * Fails    by a struct why on the pipe, and by its exit status: 0 only when the mount has ended.
  */
@@ -18,7 +18,8 @@
 struct worker_start {
 	struct session *session;
 	int fuse_fd;
-	int ready_fd; /* a struct why: error 0 when ready */
+	int ready_fd; /* a struct why: error 0 when ready; -1: nobody waits, the log is told of a failure */
+	bool resend; /* the kernel can send again what a worker before has left unanswered */
 	struct volume_config volume;
 	enum control_mode control;
 	const char *mountpoint;
