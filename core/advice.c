@@ -261,9 +261,11 @@ int advice_set_range(struct pool *p, struct inode *i, uint64_t from, uint64_t en
 	r = store_points(p, &t, &new_word);
 	if (r < 0)
 		return r;
+	failpoint_kill(KILL_advice_before);
 	rwlock_take(&i->map);
 	i->record->ranges = new_word;
 	rwlock_drop(&i->map);
+	failpoint_kill(KILL_advice_done);
 	put_points(p, word);
 	return 0;
 }
@@ -296,6 +298,7 @@ void advice_cut(struct pool *p, struct inode *i, uint64_t end)
 		spare[spares++] = leaf_frame(p->frames, word, n);
 	if (leaves_of(word) > 1 && (uint32_t)new_word != (uint32_t)word)
 		spare[spares++] = (uint32_t)word;
+	failpoint_kill(KILL_advice_cutting);
 	i->record->ranges = new_word;
 	rwlock_drop(&i->map);
 	while (spares)

@@ -33,6 +33,8 @@ struct statement {
 
 struct catalog {
 	sqlite3 *db;
+	enum catalog_mode mode;
+	bool committing;
 	struct statement statement[STATEMENTS]; /* open addressing by the address of the text */
 };
 
@@ -63,9 +65,10 @@ static const char shared_setup[] = "PRAGMA auto_vacuum=FULL;"
 
 static const struct {
 	const char *vfs, *setup;
+	enum kill_point before, committed;
 } modes[] = {
-    [CATALOG_OWNER] = {"unix-none", owner_setup},
-    [CATALOG_SHARED] = {"unix", shared_setup},
+    [CATALOG_OWNER] = {"unix-none", owner_setup, KILL_names_before, KILL_names_committed},
+    [CATALOG_SHARED] = {"unix", shared_setup, KILL_index_before, KILL_index_committed},
 };
 
 /* --- errors ----------------------------------------------------------------------------------- */
@@ -185,16 +188,27 @@ static int adopt_schema(struct catalog *c, const struct catalog_schema *schema)
 	return create_tables(c, schema);
 }
 
+/* Explicit or not: nothing of it is in the file yet. */
+static int about_to_commit(void *arg)
+{
+	struct catalog *c = arg;
+
+	failpoint_kill(modes[c->mode].before);
+	c->committing = true;
+	return 0;
+}
+
 /* Nothing that somebody wrote into the file may make us run code of his: no triggers, no views, no
  * functions from the schema. */
-static int configure(struct catalog *c, enum catalog_mode mode)
+static int configure(struct catalog *c)
 {
 	sqlite3_extended_result_codes(c->db, 1);
 	sqlite3_busy_timeout(c->db, 0);
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
 	sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
-	return catalog_exec(c, modes[mode].setup);
+	sqlite3_commit_hook(c->db, about_to_commit, c);
+	return catalog_exec(c, modes[c->mode].setup);
 }
 
 int catalog_open(const char *path, enum catalog_mode mode, const struct catalog_schema *schema,
@@ -206,6 +220,7 @@ int catalog_open(const char *path, enum catalog_mode mode, const struct catalog_
 	c = mem_alloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
+	c->mode = mode;
 	r = refused(c, "open");
 	if (r < 0)
 		return r;
@@ -214,7 +229,7 @@ int catalog_open(const char *path, enum catalog_mode mode, const struct catalog_
 			    modes[mode].vfs);
 	if (r != SQLITE_OK)
 		return failed(c, r, path);
-	r = configure(c, mode);
+	r = configure(c);
 	if (r < 0)
 		return r;
 	r = enter_wal(c);
@@ -298,7 +313,10 @@ int catalog_step(struct catalog *c, sqlite3_stmt *stmt)
 		sqlite3_reset(stmt);
 		return r;
 	}
+	c->committing = false;
 	rc = sqlite3_step(stmt);
+	if (rc == SQLITE_DONE && c->committing)
+		failpoint_kill(modes[c->mode].committed);
 	if (rc == SQLITE_ROW)
 		return CATALOG_ROW;
 	if (rc != SQLITE_DONE)

@@ -197,6 +197,7 @@ static int prepare_frame(struct batch *b, struct fault *f, const uint8_t *page, 
 	if (r < 0)
 		return r;
 	memcpy(frames_data(b->pool->frames, f->next), page, PAGE_BYTES);
+	failpoint_kill(KILL_frame_filled);
 	if (f->untracked)
 		frames_set_untracked(b->pool->frames, f->next, true);
 	f->fresh = true;
@@ -217,6 +218,7 @@ static int prepare_digested(struct batch *b, struct fault *f, const uint8_t *pag
 	tag = digest_tag(digest_page(b->pool->key, domain, page));
 	if (content_find(b->pool->content, tag, domain, page, 0, &f->next) == CONTENT_FOUND) {
 		f->merged = true;
+		failpoint_kill(KILL_merged_on_write);
 		return 0;
 	}
 	r = prepare_frame(b, f, page, wanted);
@@ -238,6 +240,7 @@ static int prepare_split(struct batch *b, struct fault *f)
 
 	if (r < 0)
 		return r;
+	failpoint_kill(KILL_split_copied);
 	if (f->len)
 		memcpy((uint8_t *)frames_data(b->pool->frames, f->next) + f->from, f->data, f->len);
 	frames_mark_dirty(b->pool->frames, f->next);
@@ -337,6 +340,8 @@ static void not_alone(struct batch *b, struct fault *f, uint32_t old)
 static void publish_in_place(struct batch *b, struct fault *f, uint32_t old)
 {
 	struct frames *frames = b->pool->frames;
+	uint8_t *to = (uint8_t *)frames_data(frames, old) + f->from;
+	unsigned half = f->len / 2;
 
 	if (old != f->seen) {
 		f->stage = LOOK;
@@ -351,7 +356,9 @@ static void publish_in_place(struct batch *b, struct fault *f, uint32_t old)
 	f->stage = DONE;
 	if (b->flags & FAULT_UNSHARE)
 		return;
-	memcpy((uint8_t *)frames_data(frames, old) + f->from, f->data, f->len);
+	memcpy(to, f->data, half);
+	failpoint_kill(KILL_reuse_half);
+	memcpy(to + half, f->data + half, f->len - half);
 	frames_mark_dirty(frames, old);
 	pool_count(b->pool, ATTR_fault_reuses, 1);
 	if (is_whole(f))
@@ -396,10 +403,13 @@ static void publish_swing(struct batch *b, struct fault *f, _Atomic uint32_t *sl
 	if (f->fresh && was.refs == 1)
 		frames_set_rewrites(frames, f->next, was.rewrites + 1);
 	if (f->next != old) {
+		failpoint_kill(KILL_swing_before);
 		atomic_store_explicit(slot, f->next, memory_order_release);
+		failpoint_kill(KILL_swing_done);
 		pool_slot_changed(b->pool, b->inode, old, f->next);
 		count_swing(b, f, old);
 		f->charged &= old != SLOT_HOLE; /* the slot keeps what was charged */
+		failpoint_kill(KILL_swing_put_before);
 		if (slot_is_frame(old))
 			content_unref(b->pool->content, old);
 	}

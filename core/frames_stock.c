@@ -156,6 +156,7 @@ int frames_take(struct frames *f, uint16_t domain, unsigned n, enum frames_urgen
 		atomic_store_explicit(&f->word[ret_frame[i]],
 				      PIN | (uint64_t)domain << DOMAIN_SHIFT, memory_order_release);
 	}
+	failpoint_kill(KILL_frames_taken);
 	return r;
 }
 
@@ -230,6 +231,7 @@ bool frames_reclaim(struct frames *f)
 				  (size_t)len << PAGE_SHIFT) < 0)
 			log_warning("%u free frames could not be given back to the system", len);
 	}
+	failpoint_kill(KILL_frames_punched);
 	give(f, &f->cold, frame, n);
 	return n > 0;
 }

@@ -272,7 +272,9 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 		record->direct[i] = 0;
 	if (number >= h->records)
 		h->records = number + 1;
+	failpoint_kill(KILL_inode_filled);
 	record->used = INODE_USED;
+	failpoint_kill(KILL_inode_used);
 	return 0;
 }
 
@@ -282,7 +284,9 @@ void itable_free(struct itable *t, struct inode *inode)
 
 	/* The generation first, or the number could recur.  The highest is not ours: whoever is above us
 	 * numbers his own things with it. */
+	failpoint_kill(KILL_inode_cleared);
 	record->generation = record->generation + 1 == UINT32_MAX ? 1 : record->generation + 1;
+	failpoint_kill(KILL_inode_renumbered);
 	record->used = INODE_FREE;
 	unclaim(t, inode->number);
 }
@@ -394,6 +398,8 @@ bool inode_bury(struct inode *i)
 	if (dead)
 		record->used = INODE_DYING;
 	lock_drop(&i->attr);
+	if (dead)
+		failpoint_kill(KILL_inode_dying);
 	return dead;
 }
 
@@ -419,7 +425,9 @@ struct inode_attr *inode_attr_begin(struct inode *i) UNCHECKED_LOCKS
 
 void inode_attr_end(struct inode *i) UNCHECKED_LOCKS
 {
+	failpoint_kill(KILL_attr_filled);
 	i->record->live = !i->record->live;
+	failpoint_kill(KILL_attr_flipped);
 	lock_drop(&i->attr);
 }
 

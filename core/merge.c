@@ -16,6 +16,7 @@
  */
 #include "merge.h"
 
+#include "failpoint.h"
 #include "ptab.h"
 
 enum hold { HOLD_DONE, HOLD_GONE, HOLD_BUSY };
@@ -53,7 +54,9 @@ static enum hold swing(struct pool *p, struct inode *i, uint64_t index, uint32_t
 		r = HOLD_BUSY;
 	} else if (slot) {
 		if (*slot == frame && (!slot_is_frame(to) || frames_ref(p->frames, to))) {
+			failpoint_kill(KILL_merge_pinned);
 			atomic_store_explicit(slot, to, memory_order_release);
+			failpoint_kill(KILL_merge_swung);
 			pool_slot_changed(p, i, frame, to);
 			content_unref(p->content, frame);
 			r = HOLD_DONE;

@@ -8,6 +8,8 @@
  */
 #include "ptab.h"
 
+#include "failpoint.h"
+
 enum { FANOUT_BITS = 10 };
 
 _Static_assert(PTAB_FANOUT == 1 << FANOUT_BITS, "a node is one frame");
@@ -117,7 +119,9 @@ static void raise_root(struct inode *i, const struct frames *f, uint32_t spare)
 	else
 		for (unsigned n = 0; n < INODE_DIRECT; n++)
 			node[n] = i->record->direct[n];
+	failpoint_kill(KILL_root_before);
 	i->record->root = root_word(root_height(root) + 1, spare);
+	failpoint_kill(KILL_root_raised);
 }
 
 unsigned ptab_extend(struct inode *i, const struct frames *f, uint64_t index, const uint32_t *spare)
@@ -132,8 +136,11 @@ unsigned ptab_extend(struct inode *i, const struct frames *f, uint64_t index, co
 	for (; level > 1; level--) {
 		_Atomic uint32_t *child = &node_at(f, frame)[child_of(index, level)];
 
-		if (!*child)
+		if (!*child) {
+			failpoint_kill(KILL_node_before);
 			*child = spare[used++];
+			failpoint_kill(KILL_node_linked);
+		}
 		frame = *child;
 	}
 	return used;

@@ -10,6 +10,7 @@
  */
 #include "range.h"
 
+#include "failpoint.h"
 #include "fault.h"
 
 enum { CLEAR_SLOTS = 512 };
@@ -29,14 +30,17 @@ static bool clear_some(struct pool *p, struct inode *i, uint64_t from, uint64_t 
 
 	rwlock_take(&i->map);
 	n = ptab_clear(i, p->frames, from, end, slot, CLEAR_SLOTS, node, &nodes);
+	failpoint_kill(KILL_nodes_cleared);
 	i->seq++;
 	rwlock_drop(&i->map);
 	for (unsigned k = 0; k < n; k++)
 		put_slot(p, i, slot[k]);
 	for (unsigned k = 0; k < nodes; k++)
 		frames_put_table(p->frames, node[k]);
-	if (n)
+	if (n) {
 		pool_uncharge(p, n);
+		failpoint_kill(KILL_range_clearing);
+	}
 	return n || nodes;
 }
 
@@ -96,6 +100,7 @@ int range_zero(struct pool *p, struct inode *i, uint64_t offset, uint64_t len)
 	r = zero_part(p, i, offset, (first << PAGE_SHIFT) - offset);
 	if (!r)
 		r = zero_part(p, i, last << PAGE_SHIFT, end - (last << PAGE_SHIFT));
+	failpoint_kill(KILL_range_zeroed);
 	if (!r)
 		range_clear(p, i, first, last);
 	return r;
@@ -151,6 +156,7 @@ static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_
 		else
 			(void)pool_charge(p, 1, true); /* a hole made since they were counted */
 		*slot = as;
+		failpoint_kill(KILL_range_reserved);
 		pool_slot_changed(p, i, SLOT_HOLE, as);
 	}
 	rwlock_drop(&i->map);
@@ -202,6 +208,7 @@ static bool return_some(struct pool *p, struct inode *i, uint64_t *io_from, uint
 	i->seq++;
 	rwlock_drop(&i->map);
 	pool_uncharge(p, n);
+	failpoint_kill(KILL_lent_returned);
 	*io_from = at;
 	return slot != NULL;
 }
@@ -213,6 +220,7 @@ void range_return_lent(struct pool *p, struct inode *i)
 	if (!(atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LENT) & INODE_LENT))
 		return;
 	/* The kernel may still hold those pages of zeroes.  Said first: who opens meanwhile has to know. */
+	failpoint_kill(KILL_lent_before);
 	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
 	while (return_some(p, i, &from, FILE_PAGES_MAX))
 		pool_step_aside(p);

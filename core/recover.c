@@ -217,6 +217,7 @@ static int drop_the_dead(struct volume *v)
 		gate_enter(&v->gate);
 		r = drop_inode(v, i);
 		gate_leave(&v->gate);
+		failpoint_kill(KILL_recover_dropping);
 	}
 	return r;
 }
@@ -232,8 +233,10 @@ int recover(struct volume *v)
 	if (r < 0)
 		return r;
 	frames_adopt_end(v->pool.frames);
+	failpoint_kill(KILL_recover_adopted);
 	r = recount_links(v);
 	if (!r)
 		r = names_xattr_walk(v->names, adopt_xattr, v);
+	failpoint_kill(KILL_recover_linked);
 	return r < 0 ? r : drop_the_dead(v);
 }

@@ -192,7 +192,9 @@ static bool scan_chunk(struct scan *s, unsigned max, unsigned *ret_done)
 	}
 	for (unsigned k = 0; k < n; k++)
 		count(s, merge_page(s->pool, i, found[k].index, found[k].frame, s->may_skip));
+	failpoint_kill(KILL_scan_chunk);
 	if (!i) {
+		failpoint_kill(KILL_scan_pass);
 		scan_rewind(s);
 		pool_count(s->pool, ATTR_full_scans, 1);
 	}

@@ -6,6 +6,8 @@
  */
 #include "settings.h"
 
+#include "failpoint.h"
+
 void settings_reset(struct settings *s)
 {
 	for (unsigned i = 0; i < ATTRS; i++)
@@ -53,6 +55,7 @@ int settings_store(struct settings *s, enum attr attr, uint64_t value, const str
 	if (r < 0)
 		return r;
 	atomic_store(&s->value[attr], value);
+	failpoint_kill(KILL_setting_stored);
 	if (attr == ATTR_advisor_mode)
 		atomic_store(&s->value[ATTR_pages_to_scan],
 			     value == ADVISOR_NONE ? attr_rows[ATTR_pages_to_scan].preset : settings_advisable(s, 0));

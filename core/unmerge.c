@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "unmerge.h"
 
+#include "failpoint.h"
 #include "fault.h"
 
 /* An inode that goes away meanwhile, even one that comes in its place, does no harm: what is created by the
@@ -15,6 +16,7 @@ static int next_batch(struct pool *p, struct inode *i, uint64_t *io_index, uint6
 	gate_enter(p->gate);
 	r = fault_unshare(p, i, io_index, end, flags);
 	gate_leave(p->gate);
+	failpoint_kill(KILL_unmerge_batch);
 	return r;
 }
 
@@ -44,5 +46,6 @@ int unmerge_all(struct pool *p, uint32_t run_stores, const struct interrupt *int
 				    -EINTR;
 		while (r > 0);
 	}
+	failpoint_kill(KILL_unmerge_all);
 	return r;
 }

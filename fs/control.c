@@ -120,7 +120,7 @@ static int print_check(struct control *c, const struct node *node, FILE *out)
 #ifdef KSMFS_HOOKS
 static int print_hook(struct control *c, const struct node *node, FILE *out)
 {
-	fprintf(out, "%u\n", control_hook_get(node->hook));
+	control_hook_print(node->hook, out);
 	return 0;
 }
 #endif

@@ -9,10 +9,12 @@
  */
 #pragma once
 
+#include <stdio.h>
+
 #include "core/base.h"
 
 /* Path in .ksmfs/ of the `n`th, NULL behind the last. */
 const char *control_hook_path(unsigned n);
 
-unsigned control_hook_get(unsigned n);
+void control_hook_print(unsigned n, FILE *out);
 int control_hook_set(unsigned n, const char *text, size_t len) must_check;

@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/failpoint.h"
 #include "core/log.h"
 #include "core/volume.h"
 #include "fs/mount.h"
@@ -131,6 +132,10 @@ static int make_memory(struct why *why)
 		r = session_make(&super.session_fd, &super.session);
 	if (r == 0)
 		r = session_lock_slot(super.session, 0);
+#ifdef KSMFS_HOOKS
+	if (r >= 0)
+		r = failpoint_kills_share();
+#endif
 	return r < 0 ? why_errno(why, r, "cannot make shared memory") : 0;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/failpoint.h"
 #include "core/log.h"
 #include "fs/control.h"
 #include "fs/ops.h"
@@ -84,6 +85,9 @@ _Noreturn void worker_run(const struct worker_start *start)
 	struct why why = {0};
 	int r;
 
+#ifdef KSMFS_HOOKS
+	failpoint_kills_begin();
+#endif
 	title_set("ksmfs-worker", start->mountpoint);
 	r = start_serving(start, &why);
 	tell(start->ready_fd, &why);
