@@ -375,18 +375,6 @@ uint64_t itable_bytes(struct itable *t)
 	       itable_header(t)->records / 8;
 }
 
-bool inode_remember(struct inode *i, uint64_t ino)
-{
-	bool live;
-
-	lock_take(&i->attr);
-	live = inode_is_live(i, ino);
-	if (live)
-		i->record->lookups++;
-	lock_drop(&i->attr);
-	return live;
-}
-
 bool inode_bury(struct inode *i)
 {
 	struct inode_record *record = i->record;

@@ -61,9 +61,8 @@ struct inode_record {
 	_Atomic uint32_t live; /* which attr counts */
 	_Atomic uint32_t flags;
 	struct inode_attr attr[2];
-	_Atomic uint64_t lookups;
-	_Atomic uint32_t opens;  /* all, and */
-	_Atomic uint32_t stores; /* those that can map it and store (O_RDWR) */
+	_Atomic uint64_t lookups; /* who knows it: receipt_count() alone changes it */
+	_Atomic uint32_t opens, stores;
 	_Atomic uint64_t root;   /* page table: height << 32 | frame; height 0: the direct slots count */
 	_Atomic uint32_t direct[INODE_DIRECT];
 	_Atomic uint64_t ranges; /* what was said of ranges: points << 32 | frame, or 0 */
@@ -141,8 +140,6 @@ static inline bool inode_is_live(const struct inode *i, uint64_t ino)
 	return i->record->used == INODE_USED && inode_ino(i) == ino;
 }
 
-/* One lookup more, if it still is inode `ino`. */
-bool inode_remember(struct inode *i, uint64_t ino) must_check;
 /* Whether nobody knows it any more: no name, no lookup, no open file.  True once: it is dying then, and the
  * caller's to clear and free. */
 bool inode_bury(struct inode *i) must_check;

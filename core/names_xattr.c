@@ -102,7 +102,7 @@ static int find_space(struct names *n, uint64_t ino, struct name name, uint64_t 
 }
 
 static int set_locked(struct names *n, uint64_t ino, struct name name, struct name value,
-		      enum names_xattr_how how, uint64_t *ret_freed) REQUIRES(n->lock)
+		      uint64_t *ret_freed) REQUIRES(n->lock)
 {
 	sqlite3_stmt *stmt = NULL;
 	int r;
@@ -110,10 +110,6 @@ static int set_locked(struct names *n, uint64_t ino, struct name name, struct na
 	r = find_space(n, ino, name, ret_freed);
 	if (r < 0)
 		return r;
-	if (r == NAMES_OK && how == NAMES_XATTR_CREATE)
-		return NAMES_EXISTS;
-	if (r == NAMES_ABSENT && how == NAMES_XATTR_REPLACE)
-		return NAMES_ABSENT;
 	r = prepare(n, "INSERT OR REPLACE INTO xattr (ino, name, value) VALUES (?1, ?2, ?3)", ino,
 		    &name, &stmt);
 	if (r < 0)
@@ -125,8 +121,7 @@ static int set_locked(struct names *n, uint64_t ino, struct name name, struct na
 	return catalog_step(n->catalog, stmt);
 }
 
-int names_xattr_set(struct names *n, uint64_t ino, struct name name, struct name value,
-		    enum names_xattr_how how, uint64_t *ret_freed)
+int names_xattr_set(struct names *n, uint64_t ino, struct name name, struct name value, uint64_t *ret_freed)
 {
 	int r;
 
@@ -134,7 +129,7 @@ int names_xattr_set(struct names *n, uint64_t ino, struct name name, struct name
 	    value.len > XATTR_VALUE_BYTES_MAX)
 		return -EINVAL;
 	lock_take(&n->lock);
-	r = ballast_hold(&n->ballast) ? set_locked(n, ino, name, value, how, ret_freed) : -ENOSPC;
+	r = ballast_hold(&n->ballast) ? set_locked(n, ino, name, value, ret_freed) : -ENOSPC;
 	lock_drop(&n->lock);
 	return r;
 }

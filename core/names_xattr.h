@@ -28,12 +28,8 @@ static inline uint64_t names_xattr_space(size_t name_len, size_t value_len)
 int names_xattr_get(struct names *n, uint64_t ino, struct name name, void *buf, size_t size,
 		    size_t *ret_len) must_check;
 
-enum names_xattr_how { NAMES_XATTR_ANY, NAMES_XATTR_CREATE, NAMES_XATTR_REPLACE };
-
-/* NAMES_EXISTS (CREATE), NAMES_ABSENT (REPLACE): nothing changed.  *ret_freed is the space of what it replaces,
- * or 0. */
-int names_xattr_set(struct names *n, uint64_t ino, struct name name, struct name value,
-		    enum names_xattr_how how, uint64_t *ret_freed) must_check;
+/* *ret_freed is the space of what it replaces, or 0. */
+int names_xattr_set(struct names *n, uint64_t ino, struct name name, struct name value, uint64_t *ret_freed) must_check;
 
 /* NAMES_ABSENT: there was none. */
 int names_xattr_remove(struct names *n, uint64_t ino, struct name name, uint64_t *ret_freed) must_check;

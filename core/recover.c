@@ -222,11 +222,11 @@ static int drop_the_dead(struct volume *v)
 	return r;
 }
 
-int recover(struct volume *v)
+int recover(struct volume *v, const struct receipts *receipts)
 {
 	uint32_t number = 0;
 	struct inode *i;
-	int r = 0;
+	int r = settle_receipts(v, receipts);
 
 	while (!r && (i = itable_next(v->pool.itable, &number)))
 		r = adopt_inode(v, i);

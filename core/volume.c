@@ -208,7 +208,7 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 	if (!r)
 		r = names_open(v->dir, itable_header(v->pool.itable)->names_secret, &v->names);
 	if (!r)
-		r = empty ? make_root(v, config) : recover(v);
+		r = empty ? make_root(v, config) : recover(v, &config->receipts);
 	if (!r)
 		rules_changed(v);
 	if (!r && !config->copy && indexdb_open(v->dir, INDEX_ROWS, &v->indexdb) < 0) {

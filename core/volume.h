@@ -3,7 +3,8 @@
  *
  * Owns     everything behind it: frames, inodes, names, the content index, scanner and housekeeper.
  * Keeps    V1 what a call acknowledged is in the two memfds and names.db when it returns.
- *          V2 no core lock is held when a call returns: what may take long (answering the kernel) is
+ *          V2 an operation whose receipt (receipt.h) says that it has been done is only answered.
+ *          V3 no core lock is held when a call returns: what may take long (answering the kernel) is
  *             done by the caller, with pages pinned (struct volume_read).
  * Threads  any call from any thread.
  * Fails    -errno, ready for the caller of the system call.  -ESTALE: an inode number whose
@@ -20,6 +21,7 @@
 
 #include "attrs.h"
 #include "names.h"
+#include "receipt.h"
 
 struct volume;
 
@@ -31,6 +33,7 @@ enum volume_atime { VOLUME_ATIME_RELATIVE, VOLUME_ATIME_STRICT, VOLUME_ATIME_NEV
 struct volume_config {
 	int frames_fd;   /* the two memfds (volume_memfds()); the caller keeps them open */
 	int inodes_fd;
+	struct receipts receipts; /* of the process that had the memfds before; none is in doubt afterwards */
 	const char *dir; /* where names.db and index.db live */
 	uint64_t size_pages; /* and this: what the settings start with */
 	uint64_t nr_inodes;
@@ -92,6 +95,8 @@ void volume_forget(struct volume *v, uint64_t ino, uint64_t lookups);
 /* One lookup more of an inode that the caller holds one of already or has just listed: for
  * readdirplus, and for file handles.  -ESTALE when it has gone meanwhile, or has no name any more. */
 int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret) must_check;
+/* Lookups that the calling thread's receipt lists, for an answer that never came, are taken back. */
+void volume_unlist(struct volume *v);
 int volume_parent(struct volume *v, uint64_t dir, uint64_t *ret_parent) must_check;
 
 /* Entries behind `offset` (0: from the start); offsets are stable while entries come and go.

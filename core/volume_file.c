@@ -9,6 +9,7 @@
 #include "guard.h"
 #include "log.h"
 #include "range.h"
+#include "receipt.h"
 #include "volume_inside.h"
 #include "volume_xattr.h"
 
@@ -234,38 +235,49 @@ static bool can_store(int flags)
 
 int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache)
 {
+	const struct receipt_change change = { .opens = 1, .stores = can_store(flags), .then = RECEIPT_OPENED };
+	struct receipt *receipt = receipt_in(RECEIPT_OPENED);
 	struct inode *i = volume_inode(v, ino);
-	int r = i ? guard_open(i, flags) : -ESTALE;
+	struct receipt_counts before;
+	int r;
 
+	if (receipt) {
+		*ret_keep_cache = receipt->keep_cache;
+		return 0;
+	}
+	r = i ? guard_open(i, flags) : -ESTALE;
 	if (r < 0)
 		return r;
+	if (!receipt_count(i, ino, &change, &before))
+		return -ESTALE;
 	*ret_keep_cache = true;
-	atomic_fetch_add(&i->record->opens, 1);
-	if (!can_store(flags))
-		return 0;
 	/* From here on reads reserve holes; who read one before left his mark first (fault.c). */
-	if (atomic_fetch_add(&i->record->stores, 1) == 0) {
-		uint32_t had = atomic_fetch_and(&i->record->flags,
-						~(uint32_t)INODE_HOLES_SERVED);
+	if (change.stores && !before.stores) {
+		uint32_t had = atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_HOLES_SERVED);
 
 		i->record->mtime_set = 0;
 		*ret_keep_cache = !(had & INODE_HOLES_SERVED);
 	}
+	receipt = receipt_in(RECEIPT_OPENED);
+	if (receipt)
+		receipt->keep_cache = *ret_keep_cache;
 	return 0;
 }
 
 void volume_file_release(struct volume *v, uint64_t ino, int flags)
 {
+	const struct receipt_change change = { .opens = -1, .stores = -can_store(flags), .then = RECEIPT_RELEASED };
 	struct inode *i = volume_inode(v, ino);
+	struct receipt_counts before;
 
-	if (!i)
+	if (!i || receipt_in(RECEIPT_RELEASED))
 		return;
 	gate_enter(&v->gate);
-	ASSERT(i->record->opens);
-	if (can_store(flags) && atomic_fetch_sub(&i->record->stores, 1) == 1)
-		range_return_lent(&v->pool, i);
-	atomic_fetch_sub(&i->record->opens, 1);
-	volume_bury(v, i);
+	if (receipt_count(i, ino, &change, &before)) {
+		if (change.stores && before.stores == 1)
+			range_return_lent(&v->pool, i);
+		volume_bury(v, i);
+	}
 	gate_leave(&v->gate);
 }
 

@@ -13,6 +13,7 @@
 #include "keeper.h"
 #include "names.h"
 #include "pool.h"
+#include "receipt.h"
 #include "room.h"
 #include "scan.h"
 #include "volume.h"
@@ -57,8 +58,16 @@ void volume_bury_rest(struct volume *v);
  * stored further on than it tells goes.  flags: enum volume_write. */
 void volume_write_ends(struct volume *v, struct inode *i, uint64_t offset, uint64_t len, uint64_t done, unsigned flags);
 
+/* volume_lookup.c: of the names.  A directory that things can be put into or looked up in. */
+int volume_get_dir(struct volume *v, uint64_t ino, struct inode **ret) must_check;
+void volume_fill(struct inode *i, struct volume_entry *ret);
+int volume_names_errno(int r); /* of names.h */
+
+/* settle.c: what the threads of a dead process were in the middle of is finished, or was never begun. */
+int settle_receipts(struct volume *v, const struct receipts *receipts) must_check;
+
 /* recover.c: rebuild what is derived from what the memfds and names.db hold, before threads start. */
-int recover(struct volume *v) must_check;
+int recover(struct volume *v, const struct receipts *receipts) must_check;
 
 /* check.c, with the gate closed. */
 int check(struct volume *v, check_report *report, void *arg) must_check;

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "advice.h"
+#include "failpoint.h"
 #include "guard.h"
+#include "receipt.h"
 #include "volume_inside.h"
 #include "volume_xattr.h"
 
@@ -27,44 +29,15 @@ static void end(struct volume *v) RELEASES(v->names_lock)
 	gate_leave(&v->gate);
 }
 
-static int to_errno(int r)
-{
-	switch (r) {
-	case NAMES_ABSENT:
-		return -ENOENT;
-	case NAMES_EXISTS:
-		return -EEXIST;
-	default:
-		return FOLD(r);
-	}
-}
-
 static bool is_dir(struct inode *i)
 {
 	return S_ISDIR(inode_attr_get(i).mode);
 }
 
-/* A directory that things can be put into or looked up in. */
-static int get_dir(struct volume *v, uint64_t ino, struct inode **ret)
-{
-	struct inode *i = volume_inode(v, ino);
-	struct inode_attr attr;
-
-	if (!i)
-		return -ESTALE;
-	attr = inode_attr_get(i);
-	if (!S_ISDIR(attr.mode))
-		return -ENOTDIR;
-	if (!attr.nlink)
-		return -ENOENT; /* removed, but somebody is still in it */
-	*ret = i;
-	return 0;
-}
-
 static int get_child(struct volume *v, uint64_t dir, struct name name, struct inode **ret)
 {
 	uint64_t ino;
-	int r = to_errno(names_lookup(v->names, dir, name, &ino));
+	int r = volume_names_errno(names_lookup(v->names, dir, name, &ino));
 
 	if (r < 0)
 		return r;
@@ -106,104 +79,6 @@ static void moved(struct inode *i, uint64_t parent)
 		attr->parent = parent;
 	inode_stamp(attr, INODE_CTIME);
 	inode_attr_end(i);
-}
-
-static void fill(struct inode *i, struct volume_entry *ret)
-{
-	ret->ino = inode_ino(i);
-	inode_stat(i, &ret->attr);
-}
-
-/* --- lookups ---------------------------------------------------------------------------------- */
-
-int volume_lookup(struct volume *v, uint64_t dir, struct name name, struct volume_entry *ret)
-{
-	struct inode *i;
-	uint64_t ino;
-	int r;
-
-	gate_enter(&v->gate);
-	r = get_dir(v, dir, &i);
-	if (!r)
-		r = to_errno(names_lookup(v->names, dir, name, &ino));
-	if (!r) {
-		i = volume_inode(v, ino);
-		r = i && inode_remember(i, ino) ? 0 : -ENOENT; /* removed just now */
-	}
-	if (!r)
-		fill(i, ret);
-	gate_leave(&v->gate);
-	return r;
-}
-
-int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret)
-{
-	struct inode *i = volume_inode(v, ino);
-
-	if (!i || !inode_attr_get(i).nlink || !inode_remember(i, ino))
-		return -ESTALE;
-	fill(i, ret);
-	return 0;
-}
-
-void volume_forget(struct volume *v, uint64_t ino, uint64_t lookups)
-{
-	struct inode *i = volume_inode(v, ino);
-
-	if (!i || ino == ROOT_INO)
-		return;
-	gate_enter(&v->gate);
-	lookups = MIN(lookups, (uint64_t)i->record->lookups);
-	atomic_fetch_sub(&i->record->lookups, lookups);
-	volume_bury(v, i);
-	gate_leave(&v->gate);
-}
-
-int volume_parent(struct volume *v, uint64_t dir, uint64_t *ret_parent)
-{
-	struct inode *i = volume_inode(v, dir);
-	struct inode_attr attr;
-
-	if (!i)
-		return -ESTALE;
-	attr = inode_attr_get(i);
-	if (!S_ISDIR(attr.mode))
-		return -ENOTDIR;
-	*ret_parent = attr.parent;
-	return 0;
-}
-
-mode_t volume_type(struct volume *v, uint64_t ino)
-{
-	struct inode *i = volume_inode(v, ino);
-
-	return i ? inode_attr_get(i).mode & S_IFMT : 0;
-}
-
-int volume_list(struct volume *v, uint64_t dir, uint64_t offset, struct names_entry *ret, unsigned max,
-		unsigned *ret_count)
-{
-	int r;
-
-	gate_enter(&v->gate);
-	r = to_errno(names_list(v->names, dir, offset, ret, max, ret_count));
-	gate_leave(&v->gate);
-	return r;
-}
-
-int volume_readlink(struct volume *v, uint64_t ino, char *buf)
-{
-	struct inode *i = volume_inode(v, ino);
-	int r;
-
-	if (!i)
-		return -ESTALE;
-	if (!S_ISLNK(inode_attr_get(i).mode))
-		return -EINVAL;
-	gate_enter(&v->gate);
-	r = to_errno(names_readlink(v->names, ino, buf));
-	gate_leave(&v->gate);
-	return r;
 }
 
 /* --- new names -------------------------------------------------------------------------------- */
@@ -262,15 +137,61 @@ static int new_inode(struct volume *v, struct inode *dir, const struct volume_ne
 	return r;
 }
 
+static bool can_store(int open_flags)
+{
+	return open_flags >= 0 && (open_flags & O_ACCMODE) == O_RDWR;
+}
+
+/* names.db takes a name, or `i` stays without. */
+static int add_name(struct volume *v, struct inode *dir, struct name name, struct inode *i,
+		    const struct volume_new *new) REQUIRES(v->names_lock)
+{
+	int r;
+
+	receipt_doubt(&(struct receipt_names){
+			      .how = RECEIPT_ADD, .dir = inode_ino(dir), .ino = inode_ino(i),
+			      .opens = new && new->open_flags >= 0, .stores = new && can_store(new->open_flags) },
+		      name, name);
+	r = volume_names_errno(names_add(v->names, inode_ino(dir), name, inode_ino(i), new ? new->target : NULL));
+	if (r < 0)
+		receipt_set(RECEIPT_NONE);
+	return r;
+}
+
+/* The answer is that there is `i` now: it counts as looked up, and as opened if it was to be. */
+static int made(struct inode *i, int open_flags, struct volume_entry *ret)
+{
+	const struct receipt_change change = { .lookups = 1, .opens = open_flags >= 0, .stores = can_store(open_flags),
+					       .then = RECEIPT_MADE };
+
+	failpoint_kill(KILL_names_effects);
+	if (!receipt_count(i, inode_ino(i), &change, NULL))
+		return -ESTALE;
+	volume_fill(i, ret);
+	return 0;
+}
+
+static int made_before(struct volume *v, const struct receipt *r, struct volume_entry *ret)
+{
+	struct inode *i = volume_inode(v, r->ino);
+
+	if (!i)
+		return -ESTALE;
+	volume_fill(i, ret);
+	return 0;
+}
+
 static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 			 const struct volume_new *new, struct volume_entry *ret) REQUIRES(v->names_lock)
 {
+	const struct receipt *again = receipt_in(RECEIPT_MADE);
 	struct inode *dir, *i;
-	bool keep;
 	int r;
 
 	lock_assert_held(&v->names_lock);
-	r = get_dir(v, dir_ino, &dir);
+	if (again)
+		return made_before(v, again, ret);
+	r = volume_get_dir(v, dir_ino, &dir);
 	if (!r)
 		r = guard_enter(dir);
 	if (r < 0)
@@ -278,17 +199,13 @@ static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 	r = new_inode(v, dir, new, &i);
 	if (r < 0)
 		return r;
-	i->record->lookups = 1; /* the caller's; once it has a name others may come */
-	r = to_errno(names_add(v->names, dir_ino, name, inode_ino(i), new->target));
+	r = add_name(v, dir, name, i, new);
 	if (r < 0) {
 		unmake_inode(v, i);
 		return r;
 	}
 	dir_changed(dir, 1, S_ISDIR(new->mode));
-	if (new->open_flags >= 0)
-		r = volume_file_open(v, inode_ino(i), new->open_flags, &keep);
-	fill(i, ret);
-	return r;
+	return made(i, new->open_flags, ret);
 }
 
 int volume_create(struct volume *v, uint64_t dir, struct name name, const struct volume_new *new,
@@ -308,10 +225,12 @@ static int tmpfile_locked(struct volume *v, uint64_t dir_ino, const struct volum
 	REQUIRES(v->names_lock)
 {
 	struct inode *dir = volume_inode(v, dir_ino), *i; /* a removed one will do: no name is entered */
-	bool keep;
+	const struct receipt *again = receipt_in(RECEIPT_MADE);
 	int r;
 
 	lock_assert_held(&v->names_lock);
+	if (again)
+		return made_before(v, again, ret);
 	if (!dir)
 		return -ESTALE;
 	r = is_dir(dir) ? guard_enter(dir) : -ENOTDIR;
@@ -320,13 +239,10 @@ static int tmpfile_locked(struct volume *v, uint64_t dir_ino, const struct volum
 	r = new_inode(v, dir, new, &i);
 	if (r < 0)
 		return r;
-	i->record->lookups = 1; /* the caller's: from here on it can do without a link */
-	linked(i, -1);
+	linked(i, -1); /* nobody else has found it, who might bury it */
 	if (!(new->open_flags & O_EXCL))
 		atomic_fetch_or(&i->record->flags, (uint32_t)INODE_LINKABLE);
-	r = volume_file_open(v, inode_ino(i), new->open_flags, &keep);
-	fill(i, ret);
-	return r;
+	return made(i, new->open_flags, ret);
 }
 
 int volume_tmpfile(struct volume *v, uint64_t dir, const struct volume_new *new, struct volume_entry *ret)
@@ -343,10 +259,13 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 		       struct volume_entry *ret) REQUIRES(v->names_lock)
 {
 	struct inode *dir, *i = volume_inode(v, ino);
+	const struct receipt *again = receipt_in(RECEIPT_MADE);
 	struct inode_attr attr;
 	int r;
 
 	lock_assert_held(&v->names_lock);
+	if (again)
+		return made_before(v, again, ret);
 	if (!i)
 		return -ESTALE;
 	attr = inode_attr_get(i);
@@ -356,7 +275,7 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 		return -ENOENT;
 	if (attr.nlink == UINT32_MAX)
 		return -EMLINK;
-	r = get_dir(v, dir_ino, &dir);
+	r = volume_get_dir(v, dir_ino, &dir);
 	if (!r)
 		r = guard_enter(dir);
 	if (!r)
@@ -365,7 +284,7 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 		r = itable_add_names(v->pool.itable, 1, false);
 	if (r < 0)
 		return r;
-	r = to_errno(names_add(v->names, dir_ino, name, ino, NULL));
+	r = add_name(v, dir, name, i, NULL);
 	if (r < 0) {
 		name_gone(v, !attr.nlink);
 		return r;
@@ -373,10 +292,7 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 	linked(i, 1);
 	atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LINKABLE);
 	dir_changed(dir, 1, 0);
-	if (!inode_remember(i, ino))
-		return -ESTALE;
-	fill(i, ret);
-	return 0;
+	return made(i, -1, ret);
 }
 
 int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, struct volume_entry *ret)
@@ -394,7 +310,7 @@ int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, 
 static int must_be_empty(struct volume *v, struct inode *dir)
 {
 	bool empty;
-	int r = to_errno(names_is_empty(v->names, inode_ino(dir), &empty));
+	int r = volume_names_errno(names_is_empty(v->names, inode_ino(dir), &empty));
 
 	return r < 0 ? r : empty ? 0 : -ENOTEMPTY;
 }
@@ -409,12 +325,14 @@ static int may_remove(struct volume *v, struct inode *i, bool directory)
 static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, bool directory,
 			 struct inode **ret) REQUIRES(v->names_lock)
 {
-	struct inode *dir, *i;
+	struct inode *dir, *i = NULL;
 	bool last;
 	int r;
 
 	lock_assert_held(&v->names_lock);
-	r = get_dir(v, dir_ino, &dir);
+	if (receipt_in(RECEIPT_CHANGED))
+		return 0;
+	r = volume_get_dir(v, dir_ino, &dir);
 	if (!r)
 		r = get_child(v, dir_ino, name, &i);
 	if (!r)
@@ -424,12 +342,18 @@ static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, b
 	if (r < 0)
 		return r;
 	last = directory || inode_attr_get(i).nlink == 1;
-	r = to_errno(names_remove(v->names, dir_ino, name, inode_ino(i), last));
-	if (r < 0)
+	receipt_doubt(&(struct receipt_names){ .how = RECEIPT_REMOVE, .dir = dir_ino, .ino = inode_ino(i) }, name,
+		      name);
+	r = volume_names_errno(names_remove(v->names, dir_ino, name, inode_ino(i), last));
+	if (r < 0) {
+		receipt_set(RECEIPT_NONE);
 		return r;
+	}
 	name_gone(v, last);
 	linked(i, directory ? -2 : -1);
 	dir_changed(dir, -1, -directory);
+	failpoint_kill(KILL_names_effects);
+	receipt_set(RECEIPT_CHANGED);
 	*ret = i;
 	return 0;
 }
@@ -442,7 +366,7 @@ static int remove_name(struct volume *v, uint64_t dir, struct name name, bool di
 	begin(v);
 	r = remove_locked(v, dir, name, directory, &i);
 	lock_drop(&v->names_lock);
-	if (!r)
+	if (i)
 		volume_bury(v, i);
 	gate_leave(&v->gate);
 	return r;
@@ -495,10 +419,10 @@ static int may_replace(struct volume *v, const struct rename *m)
 static int find_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir,
 		       struct name new_name, struct rename *m)
 {
-	int r = get_dir(v, dir, &m->dir);
+	int r = volume_get_dir(v, dir, &m->dir);
 
 	if (!r)
-		r = get_dir(v, new_dir, &m->new_dir);
+		r = volume_get_dir(v, new_dir, &m->new_dir);
 	if (!r)
 		r = get_child(v, dir, name, &m->i);
 	if (r < 0)
@@ -542,6 +466,8 @@ static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint6
 	int r;
 
 	lock_assert_held(&v->names_lock);
+	if (receipt_in(RECEIPT_CHANGED))
+		return 0;
 	r = find_rename(v, dir, name, new_dir, new_name, m);
 	if (r < 0 || m->i == m->old) { /* two names of one file: nothing happens (POSIX) */
 		m->old = NULL;
@@ -552,7 +478,10 @@ static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint6
 	if (r < 0)
 		return r;
 	last = m->old && (is_dir(m->old) || inode_attr_get(m->old).nlink == 1);
-	r = to_errno(names_rename(v->names, &(struct names_move){
+	receipt_doubt(&(struct receipt_names){ .how = RECEIPT_MOVE, .dir = dir, .new_dir = new_dir,
+					       .ino = inode_ino(m->i), .replaced = m->old ? inode_ino(m->old) : 0 },
+		      name, new_name);
+	r = volume_names_errno(names_rename(v->names, &(struct names_move){
 		.dir = dir, .name = name, .ino = inode_ino(m->i), .new_dir = new_dir, .new_name = new_name,
 		.replaced = m->old ? inode_ino(m->old) : 0, .last = last,
 		.how = m->how, .left = m->left ? inode_ino(m->left) : 0 }));
@@ -560,7 +489,9 @@ static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint6
 		name_gone(v, last);
 	if (!r)
 		renamed(m);
-	else if (m->left)
+	failpoint_kill(KILL_names_effects);
+	receipt_set(r < 0 ? RECEIPT_NONE : RECEIPT_CHANGED);
+	if (r < 0 && m->left)
 		unmake_inode(v, m->left);
 	return r;
 }

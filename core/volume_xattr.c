@@ -7,6 +7,9 @@
  * An access list and the permission bits of its inode's mode say the same, in two places.  The list is believed: it is
  * changed first and then the mode, but a list that goes, goes after the mode has changed.  So whoever takes
  * over in between and makes modes what lists say (recover.c) finds the change done, or not begun.
+ *
+ * A change may be asked for again after a death (receipt.h). Its conditions (CREATE, REPLACE, that there is something
+ * to remove, that there is room) are looked at once, then the receipt says ALLOWED; then it is made, whatever is there.
  */
 #include "volume_xattr.h"
 
@@ -16,6 +19,7 @@
 #include "acl.h"
 #include "guard.h"
 #include "log.h"
+#include "receipt.h"
 
 #define NAME(text) ((struct name){text, sizeof(text) - 1})
 
@@ -107,8 +111,7 @@ int volume_listxattr(struct volume *v, uint64_t ino, bool all, char *buf, size_t
 /* --- changing, under NAMES -------------------------------------------------------------------- */
 
 /* Charged before it is there, as by tmpfs: what it replaces is given back after. */
-static int put_charged(struct volume *v, struct inode *i, struct name name, struct name value,
-		       enum names_xattr_how how, bool force)
+static int put_charged(struct volume *v, struct inode *i, struct name name, struct name value, bool force)
 {
 	struct itable *t = v->pool.itable;
 	uint64_t freed = 0, space = names_xattr_space(name.len, value.len);
@@ -118,23 +121,46 @@ static int put_charged(struct volume *v, struct inode *i, struct name name, stru
 	if (r < 0)
 		return r;
 	atomic_fetch_or(&i->record->flags, INODE_XATTRS);
-	r = to_errno(names_xattr_set(v->names, inode_ino(i), name, value, how, &freed));
+	r = to_errno(names_xattr_set(v->names, inode_ino(i), name, value, &freed));
 	itable_give_space(t, r < 0 ? space : freed);
 	return r;
 }
 
-static int put(struct volume *v, struct inode *i, struct name name, struct name value, enum names_xattr_how how)
+/* Is there, or is there not, one before, as VOLUME_XATTR_CREATE and _REPLACE ask for? */
+static int may_put(struct volume *v, struct inode *i, struct name name, unsigned flags)
 {
-	return put_charged(v, i, name, value, how, false);
+	size_t len;
+	int r;
+
+	if (!(flags & (VOLUME_XATTR_CREATE | VOLUME_XATTR_REPLACE)))
+		return 0;
+	r = get(v, i, name, NULL, 0, &len);
+	if (flags & VOLUME_XATTR_REPLACE)
+		return r;
+	return r == 0 ? -EEXIST : r == -ENODATA ? 0 : r;
+}
+
+static int put(struct volume *v, struct inode *i, struct name name, struct name value, unsigned flags)
+{
+	bool again = receipt_in(RECEIPT_ALLOWED);
+	int r = again ? 0 : may_put(v, i, name, flags);
+
+	if (r < 0)
+		return r;
+	receipt_set(RECEIPT_ALLOWED);
+	return put_charged(v, i, name, value, again);
 }
 
 static int take(struct volume *v, struct inode *i, struct name name)
 {
+	bool again = receipt_in(RECEIPT_ALLOWED);
 	uint64_t freed;
-	int r;
+	size_t len;
+	int r = get(v, i, name, NULL, 0, &len);
 
-	if (!may_have_any(i))
-		return -ENODATA;
+	if (r < 0)
+		return r == -ENODATA && again ? 0 : r;
+	receipt_set(RECEIPT_ALLOWED);
 	r = to_errno(names_xattr_remove(v->names, inode_ino(i), name, &freed));
 	if (!r)
 		itable_give_space(v->pool.itable, freed);
@@ -155,18 +181,17 @@ static void stamp(struct inode *i)
 	inode_attr_end(i);
 }
 
-static int set_access_acl(struct volume *v, struct inode *i, struct name acl, enum names_xattr_how how,
-			  bool kill_sgid)
+static int set_access_acl(struct volume *v, struct inode *i, struct name acl, unsigned flags)
 {
 	mode_t mode = inode_attr_get(i).mode, was = mode;
 	int says = acl_to_mode(acl.bytes, acl.len, &mode), r;
 
 	if (says < 0)
 		return says;
-	if (kill_sgid)
+	if (flags & VOLUME_XATTR_KILL_SGID)
 		mode &= ~(mode_t)S_ISGID;
 	if (says == ACL_IS_MORE) {
-		r = put(v, i, access_acl, acl, how);
+		r = put(v, i, access_acl, acl, flags);
 		if (!r)
 			set_mode(i, mode);
 		return r;
@@ -180,8 +205,7 @@ static int set_access_acl(struct volume *v, struct inode *i, struct name acl, en
 	return r;
 }
 
-static int set_acl(struct volume *v, struct inode *i, struct name name, struct name acl, enum names_xattr_how how,
-		   bool kill_sgid)
+static int set_acl(struct volume *v, struct inode *i, struct name name, struct name acl, unsigned flags)
 {
 	mode_t mode = inode_attr_get(i).mode;
 
@@ -190,26 +214,26 @@ static int set_acl(struct volume *v, struct inode *i, struct name name, struct n
 	if (acl.len > ACL_BYTES_MAX)
 		return -E2BIG;
 	if (is(name, access_acl))
-		return set_access_acl(v, i, acl, how, kill_sgid);
+		return set_access_acl(v, i, acl, flags);
 	if (!S_ISDIR(mode))
 		return -EACCES;
-	return acl_to_mode(acl.bytes, acl.len, &mode) < 0 ? -EINVAL : put(v, i, default_acl, acl, how);
+	return acl_to_mode(acl.bytes, acl.len, &mode) < 0 ? -EINVAL : put(v, i, default_acl, acl, flags);
 }
 
 static int set_locked(struct volume *v, struct inode *i, struct name name, struct name value, unsigned flags)
     REQUIRES(v->names_lock)
 {
-	enum names_xattr_how how = flags & VOLUME_XATTR_CREATE	? NAMES_XATTR_CREATE :
-				   flags & VOLUME_XATTR_REPLACE ? NAMES_XATTR_REPLACE :
-								  NAMES_XATTR_ANY;
 	int r;
 
+	if (receipt_in(RECEIPT_CHANGED))
+		return 0;
 	if (is_acl(name))
-		r = set_acl(v, i, name, value, how, flags & VOLUME_XATTR_KILL_SGID);
+		r = set_acl(v, i, name, value, flags);
 	else
-		r = put(v, i, name, value, how);
+		r = put(v, i, name, value, flags);
 	if (!r)
 		stamp(i);
+	receipt_set(r < 0 ? RECEIPT_NONE : RECEIPT_CHANGED);
 	return r;
 }
 
@@ -237,6 +261,21 @@ int volume_setxattr(struct volume *v, uint64_t ino, struct name name, struct nam
 	return r;
 }
 
+static int remove_locked(struct volume *v, struct inode *i, struct name name) REQUIRES(v->names_lock)
+{
+	int r;
+
+	if (receipt_in(RECEIPT_CHANGED))
+		return 0;
+	r = take(v, i, name);
+	if (r == -ENODATA && is_acl(name))
+		r = 0; /* then the mode is the list */
+	if (!r)
+		stamp(i);
+	receipt_set(r < 0 ? RECEIPT_NONE : RECEIPT_CHANGED);
+	return r;
+}
+
 int volume_removexattr(struct volume *v, uint64_t ino, struct name name)
 {
 	struct inode *i = volume_inode(v, ino);
@@ -246,11 +285,7 @@ int volume_removexattr(struct volume *v, uint64_t ino, struct name name)
 		return r;
 	gate_enter(&v->gate);
 	lock_take(&v->names_lock);
-	r = take(v, i, name);
-	if (r == -ENODATA && is_acl(name))
-		r = 0; /* then the mode is the list */
-	if (!r)
-		stamp(i);
+	r = remove_locked(v, i, name);
 	lock_drop(&v->names_lock);
 	gate_leave(&v->gate);
 	return r;
@@ -270,7 +305,7 @@ static int chmod_locked(struct volume *v, struct inode *i, mode_t mode) REQUIRES
 	if (r < 0)
 		return -EUCLEAN;
 	/* It takes as much as before, so there is room for it. */
-	return put_charged(v, i, access_acl, (struct name){acl, len}, NAMES_XATTR_ANY, true);
+	return put_charged(v, i, access_acl, (struct name){acl, len}, true);
 }
 
 int volume_chmod_acl(struct volume *v, struct inode *i, mode_t mode)
@@ -315,9 +350,9 @@ int volume_acl_give(struct volume *v, struct inode *i, const struct inherited_ac
 	int r = 0;
 
 	if (acl->access_len)
-		r = put(v, i, access_acl, (struct name){acl->access, acl->access_len}, NAMES_XATTR_ANY);
+		r = put_charged(v, i, access_acl, (struct name){acl->access, acl->access_len}, false);
 	if (!r && acl->default_len)
-		r = put(v, i, default_acl, (struct name){acl->inherited, acl->default_len}, NAMES_XATTR_ANY);
+		r = put_charged(v, i, default_acl, (struct name){acl->inherited, acl->default_len}, false);
 	return r;
 }
 

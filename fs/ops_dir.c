@@ -186,6 +186,7 @@ static void list(fuse_req_t req, fuse_ino_t dir, size_t size, off_t offset, bool
 	l->size = MIN(size, (size_t)LISTING_BYTES);
 	l->used = 0;
 	l->remembered = 0;
+	volume_unlist(l->fs->volume); /* asked again: what a worker before us had listed has gone nowhere */
 	r = pack_directory(l, dir, (uint64_t)offset);
 	if (r == 0 && !control_owns(dir) && !(open_flags() & O_NOATIME))
 		volume_accessed(l->fs->volume, dir);

@@ -57,6 +57,7 @@ void ops_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
 	struct volume_entry e;
 	int r;
 
+	volume_unlist(fs->volume); /* asked again: what a worker before us had found has gone nowhere */
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		r = lookup_dots(fs, dir, name[1] == '.', &e);
 	else if (control_owns(dir) || control_is_name(fs->control, dir, name))

@@ -6,7 +6,8 @@
  *             by the first worker.
  *          E2 a slot that session_lock_slot() has prepared is present: the kernel never has to wait
  *             for a page of it, so a worker killed meanwhile fails no request.
- *          E3 no pointers: any process may map it anywhere.
+ *          E3 what a request has left behind lies here, not in its worker.
+ *          E4 no pointers: any process may map it anywhere.
  * Threads  a slot belongs to one thread, or to a parked request; INIT is read only once workers run.
  * Fails    -errno.
  */
@@ -16,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "core/base.h"
+#include "core/receipt.h"
 
 enum {
 	SESSION_THREADS = 8, /* request threads at most */
@@ -25,6 +27,7 @@ enum {
 	/* Parked writebacks are background requests. When one is answered the kernel sends the next at once,
 	 * before its slot is free again: hence one more. So a thread that parks always finds another slot. */
 	SESSION_SLOTS = SESSION_THREADS + BACKGROUND_MAX + 1,
+	SESSION_KEPT = 4 * SESSION_SLOTS, /* takeover.h */
 	INIT_BYTES_MAX = 256,
 	WRITE_BYTES_MAX = BATCH_PAGES * PAGE_BYTES,
 	/* What a request has in front of the data of a write. */
@@ -36,10 +39,18 @@ enum {
 struct session_slot {
 	/* Being worked on; 0 when the answer has been given. */
 	_Atomic uint64_t unique;
-	uint8_t unused_[2 * PAGE_BYTES - sizeof(uint64_t) - HEAD_BYTES];
-	/* The request. Its head ends with a page, so the data of a write lies on whole pages. */
+	struct receipt receipt; /* of that request */
+	uint8_t unused_[2 * PAGE_BYTES - sizeof(uint64_t) - sizeof(struct receipt) - HEAD_BYTES];
+	/* The request; its opcode is 0 when it is over, which is asked of a FORGET.
+	 * Its head ends with a page, so the data of a write lies on whole pages. */
 	uint8_t request[REQUEST_BYTES_MAX];
 	uint8_t reply[REPLY_BYTES_MAX];
+};
+
+/* A receipt that has survived its worker. */
+struct session_kept {
+	struct receipt receipt;
+	uint64_t life; /* in which it came here */
 };
 
 struct session {
@@ -47,8 +58,11 @@ struct session {
 	uint32_t init_reply_bytes;
 	uint8_t init[INIT_BYTES_MAX];
 	uint8_t init_reply[INIT_BYTES_MAX];
-	uint8_t unused_[PAGE_BYTES - 2 * sizeof(uint32_t) - 2 * INIT_BYTES_MAX];
+	uint64_t life;              /* how many workers there have been */
+	_Atomic uint32_t sent_anew; /* this worker has been sent something that none had been sent before */
+	uint8_t unused_[PAGE_BYTES - 5 * sizeof(uint32_t) - 2 * INIT_BYTES_MAX];
 	struct session_slot slot[SESSION_SLOTS];
+	struct session_kept kept[SESSION_KEPT];
 };
 
 _Static_assert(offsetof(struct session_slot, request) + HEAD_BYTES == 2 * PAGE_BYTES, "data on a page");

@@ -32,6 +32,7 @@
 #include "fs/privileges.h"
 #include "fs/rundir.h"
 #include "fs/session.h"
+#include "fs/takeover.h"
 #include "fs/title.h"
 #include "fs/worker.h"
 
@@ -219,6 +220,7 @@ static int start_worker(int ready_fd, struct why *why)
 		.volume = {
 			.frames_fd = super.frames_fd,
 			.inodes_fd = super.inodes_fd,
+			.receipts = takeover_receipts(super.session),
 			.dir = super.rundir.path,
 			.size_pages = o->size_pages,
 			.nr_inodes = o->nr_inodes,

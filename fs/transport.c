@@ -20,6 +20,7 @@
 
 #include "core/log.h"
 #include "fs/newer.h"
+#include "fs/takeover.h"
 
 enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
 
@@ -89,6 +90,23 @@ static int take_slot(struct session_slot **ret)
 	return r;
 }
 
+static void enter(struct session_slot *slot)
+{
+	own_slot = slot;
+	receipt_use(slot ? &slot->receipt : NULL);
+}
+
+/* The request in this slot has been answered. */
+static void finish(struct session_slot *slot)
+{
+	struct fuse_in_header *head = (void *)slot->request;
+
+	head->opcode = 0;
+	atomic_signal_fence(memory_order_seq_cst); /* a FORGET that is not over is done again, with its receipt */
+	receipt_end();
+	atomic_store_explicit(&slot->unique, 0, memory_order_release);
+}
+
 struct session_slot *transport_leave(void)
 {
 	struct session_slot *left = own_slot, *slot;
@@ -99,7 +117,7 @@ struct session_slot *transport_leave(void)
 		log_warning("no other receive buffer: %s", strerror(-r));
 		return NULL;
 	}
-	own_slot = slot;
+	enter(slot);
 	return left;
 }
 
@@ -113,15 +131,15 @@ bool transport_has_ended(void)
 void transport_resume(struct session_slot *slot)
 {
 	ASSERT(!own_slot);
-	own_slot = slot;
+	enter(slot);
 }
 
 void transport_answered(void)
 {
 	struct session_slot *slot = own_slot;
 
-	own_slot = NULL;
-	atomic_store_explicit(&slot->unique, 0, memory_order_release);
+	finish(slot);
+	enter(NULL);
 	give_back(slot);
 }
 
@@ -226,10 +244,12 @@ static void process(size_t bytes)
 		return;
 	}
 	atomic_store_explicit(&slot->unique, head->unique, memory_order_release);
+	takeover_match(transport.session, slot);
+	receipt_begin(head->unique & ~TAKEOVER_RESENT);
 	newer_disguise(head);
 	fuse_session_process_buf(transport.fuse, &buf);
 	if (own_slot == slot) /* else the request was left, and may be answered already */
-		atomic_store_explicit(&slot->unique, 0, memory_order_release);
+		finish(slot);
 }
 
 /* Bytes of the next request, or -errno when there will be none. */
@@ -294,7 +314,7 @@ static void *serve(void *arg)
 {
 	ssize_t n;
 
-	own_slot = arg;
+	enter(arg);
 	for (;;) {
 		become_reader();
 		n = next_request(own_slot);
@@ -374,18 +394,34 @@ int transport_open(struct session *s, int fuse_fd, const struct fuse_lowlevel_op
 int transport_replay_init(void)
 {
 	struct session *s = transport.session;
+	struct fuse_buf buf = {.size = s->init_bytes, .mem = s->init};
 	int r;
 
-	r = take_slot(&own_slot);
+	r = take_slot(&own_slot); /* for the answer */
 	if (r < 0)
 		return r;
-	memcpy(own_slot->request, s->init, s->init_bytes);
 	transport.replaying = true;
 	transport.replay_result = -EPROTO;
-	process(s->init_bytes);
+	fuse_session_process_buf(transport.fuse, &buf);
 	transport.replaying = false;
-	transport_answered();
+	give_back(own_slot);
+	own_slot = NULL;
 	return transport.replay_result;
+}
+
+void transport_take_over(void)
+{
+	takeover_keep(transport.session);
+	for (unsigned n = 0; n < SESSION_SLOTS; n++) {
+		struct session_slot *slot = &transport.session->slot[n];
+		const struct fuse_in_header *head = (const void *)slot->request;
+
+		enter(slot);
+		if (head->opcode == FUSE_FORGET || head->opcode == FUSE_BATCH_FORGET)
+			process(MIN((size_t)head->len, sizeof(slot->request)));
+		finish(slot);
+	}
+	enter(NULL);
 }
 
 int transport_resend(void)

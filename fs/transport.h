@@ -23,6 +23,10 @@ int transport_open(struct session *s, int fuse_fd, const struct fuse_lowlevel_op
 /* Have libfuse see the INIT that the supervisor kept. -EPROTO: this worker does not fit the mount. */
 int transport_replay_init(void) must_check;
 
+/* What a worker that died has left in its slots: receipts are kept, FORGETs, which nobody sends again, are done.  After
+ * transport_replay_init(). */
+void transport_take_over(void);
+
 /* Have the kernel send again what a worker that died had read and not answered.  Before transport_run(): else requests
  * that this worker has in hand would be done twice. */
 int transport_resend(void) must_check;

@@ -248,7 +248,7 @@ static void check__an_attribute_of_nobody(void **state)
 	i->record->flags &= ~(uint32_t)INODE_XATTRS;
 	expect(f, "has user.x and does not know it");
 	i->record->flags |= INODE_XATTRS;
-	assert_int_equal(names_xattr_set(f->v->names, 99, name_of("user.y"), name_of("1"), NAMES_XATTR_ANY, &freed), 0);
+	assert_int_equal(names_xattr_set(f->v->names, 99, name_of("user.y"), name_of("1"), &freed), 0);
 	expect(f, "has user.y and does not know it");
 	assert_int_equal(names_xattr_remove(f->v->names, 99, name_of("user.y"), &freed), 0);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "core/inode.h"
+#include "core/receipt.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -213,13 +214,14 @@ static void next__meets_all_in_use(void **state)
 static void bury__whoever_knows_it_keeps_it(void **state)
 {
 	struct table *t = *state;
+	const struct receipt_change looked_up = { .lookups = 1, .then = RECEIPT_LISTED };
 	struct inode *i = new(t);
 	uint64_t ino = inode_ino(i);
 
 	assert_false(inode_bury(i)); /* its name */
 	inode_attr_begin(i)->nlink = 0;
 	inode_attr_end(i);
-	assert_true(inode_remember(i, ino));
+	assert_true(receipt_count(i, ino, &looked_up, NULL));
 	assert_false(inode_bury(i));
 	i->record->lookups = 0;
 	i->record->opens = 1;
@@ -227,7 +229,7 @@ static void bury__whoever_knows_it_keeps_it(void **state)
 	i->record->opens = 0;
 	assert_true(inode_bury(i));
 	assert_false(inode_bury(i)); /* true once */
-	assert_false(inode_remember(i, ino));
+	assert_false(receipt_count(i, ino, &looked_up, NULL));
 	assert_null(itable_get(t->t, ino));
 	itable_free(t->t, i);
 }

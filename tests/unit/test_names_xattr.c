@@ -28,11 +28,11 @@ static struct names *open_names(void **state)
 	return n;
 }
 
-static int put(struct names *n, uint64_t ino, const char *name, const char *value, enum names_xattr_how how,
+static int put(struct names *n, uint64_t ino, const char *name, const char *value,
 	       uint64_t freed)
 {
 	uint64_t is = 0;
-	int r = names_xattr_set(n, ino, text(name), text(value), how, &is);
+	int r = names_xattr_set(n, ino, text(name), text(value), &is);
 
 	if (r == NAMES_OK)
 		assert_int_equal(is, freed);
@@ -80,13 +80,13 @@ static void set__is_there_until_removed(void **state)
 	uint64_t freed;
 
 	assert_value(n, A, "user.x", NULL);
-	assert_int_equal(put(n, A, "user.x", "one", NAMES_XATTR_ANY, 0), NAMES_OK);
-	assert_int_equal(put(n, OLD, "user.x", "old", NAMES_XATTR_ANY, 0), NAMES_OK);
+	assert_int_equal(put(n, A, "user.x", "one", 0), NAMES_OK);
+	assert_int_equal(put(n, OLD, "user.x", "old", 0), NAMES_OK);
 	assert_value(n, A, "user.x", "one");
 	assert_value(n, OLD, "user.x", "old"); /* of the record's owner before: another inode */
 	assert_value(n, B, "user.x", NULL);
 	assert_value(n, A, "user.xx", NULL);
-	assert_int_equal(put(n, A, "user.x", "", NAMES_XATTR_ANY, names_xattr_space(6, 3)), NAMES_OK);
+	assert_int_equal(put(n, A, "user.x", "", names_xattr_space(6, 3)), NAMES_OK);
 	assert_value(n, A, "user.x", "");
 	names_close(n);
 	n = open_names(state);
@@ -99,16 +99,13 @@ static void set__is_there_until_removed(void **state)
 	names_close(n);
 }
 
-static void set__creates_or_replaces_where_asked(void **state)
+static void set__replaces_what_is_there(void **state)
 {
 	struct names *n = open_names(state);
 
-	assert_int_equal(put(n, A, "user.x", "1", NAMES_XATTR_REPLACE, 0), NAMES_ABSENT);
-	assert_value(n, A, "user.x", NULL);
-	assert_int_equal(put(n, A, "user.x", "1", NAMES_XATTR_CREATE, 0), NAMES_OK);
-	assert_int_equal(put(n, A, "user.x", "2", NAMES_XATTR_CREATE, 0), NAMES_EXISTS);
+	assert_int_equal(put(n, A, "user.x", "1", 0), NAMES_OK);
 	assert_value(n, A, "user.x", "1");
-	assert_int_equal(put(n, A, "user.x", "3", NAMES_XATTR_REPLACE, 47), NAMES_OK);
+	assert_int_equal(put(n, A, "user.x", "3", 47), NAMES_OK);
 	assert_value(n, A, "user.x", "3");
 	names_close(n);
 }
@@ -123,7 +120,7 @@ static void names_and_values__have_their_limits(void **state)
 	memset(name, 0xff, sizeof(name));
 	memset(value, 0x5a, sizeof(value));
 	assert_int_equal(names_xattr_set(n, A, (struct name){name, XATTR_NAME_BYTES_MAX},
-					 (struct name){value, XATTR_VALUE_BYTES_MAX}, NAMES_XATTR_ANY, &freed), 0);
+					 (struct name){value, XATTR_VALUE_BYTES_MAX}, &freed), 0);
 	assert_int_equal(names_xattr_get(n, A, (struct name){name, XATTR_NAME_BYTES_MAX}, is, sizeof(is), &len), 0);
 	assert_int_equal(len, XATTR_VALUE_BYTES_MAX);
 	assert_memory_equal(is, value, len);
@@ -133,12 +130,12 @@ static void names_and_values__have_their_limits(void **state)
 	assert_int_equal(names_xattr_get(n, A, (struct name){name, XATTR_NAME_BYTES_MAX}, is, sizeof(is) - 1, &len),
 			 -ERANGE);
 	assert_int_equal(names_xattr_set(n, A, (struct name){name, XATTR_NAME_BYTES_MAX + 1}, text("v"),
-					 NAMES_XATTR_ANY, &freed), -EINVAL);
-	assert_int_equal(names_xattr_set(n, A, text(""), text("v"), NAMES_XATTR_ANY, &freed), -EINVAL);
-	assert_int_equal(names_xattr_set(n, A, (struct name){"a\0b", 3}, text("v"), NAMES_XATTR_ANY, &freed),
+					 &freed), -EINVAL);
+	assert_int_equal(names_xattr_set(n, A, text(""), text("v"), &freed), -EINVAL);
+	assert_int_equal(names_xattr_set(n, A, (struct name){"a\0b", 3}, text("v"), &freed),
 			 -EINVAL);
 	assert_int_equal(names_xattr_set(n, A, text("user.x"), (struct name){value, sizeof(value)},
-					 NAMES_XATTR_ANY, &freed), -EINVAL);
+					 &freed), -EINVAL);
 	names_close(n);
 }
 
@@ -149,8 +146,8 @@ static void list__is_in_order_and_hides_what_is_to_be_hidden(void **state)
 
 	assert_list(n, A, "", "");
 	for (unsigned k = 0; k < ARRAY_SIZE(names); k++)
-		assert_int_equal(put(n, A, names[k], "v", NAMES_XATTR_ANY, 0), NAMES_OK);
-	assert_int_equal(put(n, B, "user.other", "v", NAMES_XATTR_ANY, 0), NAMES_OK);
+		assert_int_equal(put(n, A, names[k], "v", 0), NAMES_OK);
+	assert_int_equal(put(n, B, "user.other", "v", 0), NAMES_OK);
 	assert_list(n, A, "", "system.z,user.b,user.a,user,trusted.t,security.s,");
 	assert_list(n, A, "trusted.", "system.z,user.b,user.a,user,security.s,");
 	assert_list(n, B, "user.", "");
@@ -166,7 +163,7 @@ static void list__that_is_too_long_ends_where_that_shows(void **state)
 
 	for (unsigned k = 0; k < 8000; k++) {
 		(void)snprintf(name, sizeof(name), "user.%u", 10000 + k);
-		assert_int_equal(put(n, A, name, "", NAMES_XATTR_ANY, 0), NAMES_OK);
+		assert_int_equal(put(n, A, name, "", 0), NAMES_OK);
 	}
 	assert_int_equal(names_xattr_list(n, A, text("system."), text(""), NULL, 0, &len), 0);
 	assert_in_range(len, XATTR_LIST_BYTES_MAX + 1, XATTR_LIST_BYTES_MAX + 11);
@@ -181,9 +178,9 @@ static void drop__leaves_nothing_and_says_how_much_that_was(void **state)
 
 	assert_int_equal(names_xattr_drop(n, A, &freed), 0);
 	assert_int_equal(freed, 0);
-	assert_int_equal(put(n, A, "user.a", "123", NAMES_XATTR_ANY, 0), NAMES_OK);
-	assert_int_equal(put(n, A, "user.bb", "4", NAMES_XATTR_ANY, 0), NAMES_OK);
-	assert_int_equal(put(n, B, "user.a", "5", NAMES_XATTR_ANY, 0), NAMES_OK);
+	assert_int_equal(put(n, A, "user.a", "123", 0), NAMES_OK);
+	assert_int_equal(put(n, A, "user.bb", "4", 0), NAMES_OK);
+	assert_int_equal(put(n, B, "user.a", "5", 0), NAMES_OK);
 	assert_int_equal(names_xattr_drop(n, A, &freed), 0);
 	assert_int_equal(freed, names_xattr_space(6, 3) + names_xattr_space(7, 1));
 	assert_list(n, A, "", "");
@@ -203,16 +200,16 @@ static void drop__of_many_ends_early(void **state)
 
 	for (unsigned k = 0; k < 320; k++) {
 		(void)snprintf(name, sizeof(name), "user.%u", k);
-		assert_int_equal(put(n, A, name, "v", NAMES_XATTR_ANY, 0), NAMES_OK);
+		assert_int_equal(put(n, A, name, "v", 0), NAMES_OK);
 		space += names_xattr_space(strlen(name), 1);
 	}
 	for (unsigned k = 0; k < 5; k++) {
 		(void)snprintf(name, sizeof(name), "trusted.%u", k);
-		assert_int_equal(names_xattr_set(n, A, text(name), (struct name){value, sizeof(value)}, NAMES_XATTR_ANY,
+		assert_int_equal(names_xattr_set(n, A, text(name), (struct name){value, sizeof(value)},
 						 &freed), 0);
 		space += names_xattr_space(strlen(name), sizeof(value));
 	}
-	assert_int_equal(put(n, B, "user.a", "5", NAMES_XATTR_ANY, 0), NAMES_OK);
+	assert_int_equal(put(n, B, "user.a", "5", 0), NAMES_OK);
 	do {
 		r = names_xattr_drop(n, A, &freed);
 		assert_in_range(freed, 0, 2 * XATTR_VALUE_BYTES_MAX);
@@ -257,7 +254,7 @@ static void walk__comes_to_each_once_even_if_it_is_removed_then(void **state)
 	assert_int_equal(seen.count, 0);
 	for (unsigned k = 0; k < 300; k++) {
 		(void)snprintf(name, sizeof(name), "user.%u", k);
-		assert_int_equal(put(n, k % 3 ? B : k % 2 ? A : OLD, name, "v", NAMES_XATTR_ANY, 0), NAMES_OK);
+		assert_int_equal(put(n, k % 3 ? B : k % 2 ? A : OLD, name, "v", 0), NAMES_OK);
 	}
 	assert_int_equal(names_xattr_walk(n, see, &seen), 0);
 	assert_int_equal(seen.count, 300);
@@ -281,10 +278,10 @@ static void any_call__that_fails_has_not_happened(void **state)
 	uint64_t freed;
 	int r;
 
-	assert_int_equal(put(n, A, "user.a", "1", NAMES_XATTR_ANY, 0), NAMES_OK);
+	assert_int_equal(put(n, A, "user.a", "1", 0), NAMES_OK);
 	do {
 		failpoint_arm(FAIL_SQL, ++nth);
-		r = names_xattr_set(n, A, text("user.a"), text("2"), NAMES_XATTR_ANY, &freed);
+		r = names_xattr_set(n, A, text("user.a"), text("2"), &freed);
 		failpoint_arm(FAIL_SQL, 0);
 		assert_value(n, A, "user.a", r ? "1" : "2");
 		failures += r < 0;
@@ -297,7 +294,7 @@ static void any_call__that_fails_has_not_happened(void **state)
 		assert_value(n, A, "user.a", r ? "2" : NULL);
 		failures += r < 0;
 	} while (r);
-	assert_int_equal(put(n, A, "user.a", "1", NAMES_XATTR_ANY, 0), NAMES_OK);
+	assert_int_equal(put(n, A, "user.a", "1", 0), NAMES_OK);
 	nth = 0;
 	do {
 		failpoint_arm(FAIL_SQL, ++nth);
@@ -316,7 +313,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		DIR_TEST(set__is_there_until_removed),
-		DIR_TEST(set__creates_or_replaces_where_asked),
+		DIR_TEST(set__replaces_what_is_there),
 		DIR_TEST(names_and_values__have_their_limits),
 		DIR_TEST(list__is_in_order_and_hides_what_is_to_be_hidden),
 		DIR_TEST(list__that_is_too_long_ends_where_that_shows),

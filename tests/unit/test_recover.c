@@ -107,7 +107,7 @@ static void reopen__attributes_of_nobody_are_dropped(void **state)
 	size_t len;
 
 	assert_int_equal(volume_setxattr(f->v, ino, name_of("user.x"), name_of("1"), 0), 0);
-	assert_int_equal(names_xattr_set(f->v->names, gone, name_of("user.x"), name_of("1"), NAMES_XATTR_ANY, &freed),
+	assert_int_equal(names_xattr_set(f->v->names, gone, name_of("user.x"), name_of("1"), &freed),
 			 0);
 	fixture_reopen(f);
 	fixture_check(f);

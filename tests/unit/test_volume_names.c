@@ -402,55 +402,6 @@ static void tmpfile__of_a_volume_that_is_gone_on_with_lives_until_it_is_released
 	assert_figure(f, store_inodes, 1);
 }
 
-static void list__goes_on_where_it_was_while_names_come_and_go(void **state)
-{
-	struct fixture *f = *state;
-	struct names_entry e[10];
-	bool seen[100] = { false };
-	uint64_t offset = 0;
-	unsigned count;
-	char name[16];
-
-	for (unsigned n = 0; n < 100; n++) {
-		(void)snprintf(name, sizeof(name), "%u", n);
-		(void)make_file(f, name);
-	}
-	do {
-		assert_int_equal(volume_list(f->v, ROOT_INO, offset, e, 10, &count), 0);
-		for (unsigned n = 0; n < count; n++) {
-			unsigned which = (unsigned)strtoul(e[n].name, NULL, 10);
-
-			assert_false(seen[which]);
-			seen[which] = true;
-			offset = e[n].offset;
-			(void)snprintf(name, sizeof(name), "%u", which);
-			assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of(name)), 0);
-			volume_forget(f->v, e[n].ino, 1);
-		}
-	} while (count);
-	for (unsigned n = 0; n < 100; n++)
-		assert_true(seen[n]);
-	assert_figure(f, store_inodes, 1);
-}
-
-static void remember__only_what_is_there(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t ino = make_file(f, "file");
-	struct volume_entry e;
-
-	assert_int_equal(volume_remember(f->v, ino, &e), 0);
-	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
-	assert_int_equal(volume_remember(f->v, ino, &e), -ESTALE); /* no name leads to it, though it is there */
-	volume_forget(f->v, ino, 1);
-	assert_non_null(volume_inode(f->v, ino));
-	volume_forget(f->v, ino, 100); /* more than there are: all */
-	assert_int_equal(volume_remember(f->v, ino, &e), -ESTALE);
-	volume_forget(f->v, ino, 1);
-	volume_forget(f->v, ROOT_INO, 1);
-	assert_non_null(volume_inode(f->v, ROOT_INO));
-}
-
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(create__is_there_with_its_owner_and_counts_a_lookup),
 	FIXTURE_TEST(create__in_what_is_no_directory_is_refused),
@@ -470,8 +421,6 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(tmpfile__may_get_one_name_in_its_life),
 	FIXTURE_TEST(tmpfile__o_excl_and_what_was_unlinked_never_get_a_name),
 	FIXTURE_TEST(tmpfile__of_a_volume_that_is_gone_on_with_lives_until_it_is_released),
-	FIXTURE_TEST(list__goes_on_where_it_was_while_names_come_and_go),
-	FIXTURE_TEST(remember__only_what_is_there),
 };
 
 int main(void)

@@ -550,7 +550,7 @@ static void reopen__a_list_half_set_is_set_and_one_half_removed_is_there(void **
 
 	atomic_fetch_or(&volume_inode(f->v, set_half)->record->flags, INODE_XATTRS);
 	assert_int_equal(names_xattr_set(f->v->names, set_half, name_of(ACCESS), acl_of(&t, 6, 6, 6, 6, 0),
-					 NAMES_XATTR_ANY, &freed), 0);
+					 &freed), 0);
 	assert_int_equal(volume_setxattr(f->v, removed_half, name_of(ACCESS), acl_of(&t, 7, 7, 7, 7, 1), 0), 0);
 	inode_attr_begin(volume_inode(f->v, removed_half))->mode = S_IFREG | 0600;
 	inode_attr_end(volume_inode(f->v, removed_half));
