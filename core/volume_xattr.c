@@ -110,22 +110,6 @@ int volume_listxattr(struct volume *v, uint64_t ino, bool all, char *buf, size_t
 
 /* --- changing, under NAMES -------------------------------------------------------------------- */
 
-/* Charged before it is there, as by tmpfs: what it replaces is given back after. */
-static int put_charged(struct volume *v, struct inode *i, struct name name, struct name value, bool force)
-{
-	struct itable *t = v->pool.itable;
-	uint64_t freed = 0, space = names_xattr_space(name.len, value.len);
-	int r;
-
-	r = itable_take_space(t, space, force);
-	if (r < 0)
-		return r;
-	atomic_fetch_or(&i->record->flags, INODE_XATTRS);
-	r = to_errno(names_xattr_set(v->names, inode_ino(i), name, value, &freed));
-	itable_give_space(t, r < 0 ? space : freed);
-	return r;
-}
-
 /* Is there, or is there not, one before, as VOLUME_XATTR_CREATE and _REPLACE ask for? */
 static int may_put(struct volume *v, struct inode *i, struct name name, unsigned flags)
 {
@@ -140,15 +124,34 @@ static int may_put(struct volume *v, struct inode *i, struct name name, unsigned
 	return r == 0 ? -EEXIST : r == -ENODATA ? 0 : r;
 }
 
-static int put(struct volume *v, struct inode *i, struct name name, struct name value, unsigned flags)
+static int put_allowed(struct volume *v, struct inode *i, struct name name, struct name value, uint64_t *ret_freed)
 {
-	bool again = receipt_in(RECEIPT_ALLOWED);
-	int r = again ? 0 : may_put(v, i, name, flags);
+	receipt_set(RECEIPT_ALLOWED);
+	atomic_fetch_or(&i->record->flags, INODE_XATTRS);
+	return to_errno(names_xattr_set(v->names, inode_ino(i), name, value, ret_freed));
+}
 
+/* Charged before anything else is looked at, as by tmpfs: what it replaces is given back after. */
+static int put_charged(struct volume *v, struct inode *i, struct name name, struct name value, unsigned flags,
+		       bool force)
+{
+	struct itable *t = v->pool.itable;
+	uint64_t freed = 0, space = names_xattr_space(name.len, value.len);
+	int r;
+
+	r = itable_take_space(t, space, force);
 	if (r < 0)
 		return r;
-	receipt_set(RECEIPT_ALLOWED);
-	return put_charged(v, i, name, value, again);
+	r = force ? 0 : may_put(v, i, name, flags);
+	if (!r)
+		r = put_allowed(v, i, name, value, &freed);
+	itable_give_space(t, r < 0 ? space : freed);
+	return r;
+}
+
+static int put(struct volume *v, struct inode *i, struct name name, struct name value, unsigned flags)
+{
+	return put_charged(v, i, name, value, flags, receipt_in(RECEIPT_ALLOWED));
 }
 
 static int take(struct volume *v, struct inode *i, struct name name)
@@ -305,7 +308,7 @@ static int chmod_locked(struct volume *v, struct inode *i, mode_t mode) REQUIRES
 	if (r < 0)
 		return -EUCLEAN;
 	/* It takes as much as before, so there is room for it. */
-	return put_charged(v, i, access_acl, (struct name){acl, len}, true);
+	return put_charged(v, i, access_acl, (struct name){acl, len}, 0, true);
 }
 
 int volume_chmod_acl(struct volume *v, struct inode *i, mode_t mode)
@@ -350,9 +353,9 @@ int volume_acl_give(struct volume *v, struct inode *i, const struct inherited_ac
 	int r = 0;
 
 	if (acl->access_len)
-		r = put_charged(v, i, access_acl, (struct name){acl->access, acl->access_len}, false);
+		r = put_charged(v, i, access_acl, (struct name){acl->access, acl->access_len}, 0, false);
 	if (!r && acl->default_len)
-		r = put_charged(v, i, default_acl, (struct name){acl->inherited, acl->default_len}, false);
+		r = put_charged(v, i, default_acl, (struct name){acl->inherited, acl->default_len}, 0, false);
 	return r;
 }
 
