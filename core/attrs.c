@@ -202,6 +202,14 @@ void attr_print_choice(enum attr attr, int64_t value, char ret[static ATTR_TEXT_
 	}
 }
 
+void counters_reset_gauges(struct counters *c)
+{
+	for (unsigned i = 0; i < THREAD_SLOTS; i++)
+		for (unsigned a = 0; a < ATTRS; a++)
+			if (attr_rows[a].kind == ATTR_KIND_GAUGE)
+				atomic_store_explicit(&c->cell[i].value[a], 0, memory_order_relaxed);
+}
+
 int64_t counters_sum(const struct counters *c, enum attr attr)
 {
 	int64_t sum = 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/attrs.h - settings and figures by number, generated from attrs.def.
  *
- * Owns     the table of rows, and the counters of one volume.
+ * Owns     the table of rows, and the counters of one volume, as they lie in the inode memfd.
  * Keeps    A2 a transition (a page going from one counter to another) is published by one thread
  *             inside the gate: whoever closes the gate reads a consistent snapshot.
+ *          A3 what only grows goes on growing when the volume is taken over; gauges are counted anew.
  * Threads  the table never changes; counters are summed over per-thread cells.
  * Fails    text that is no value of the row: the errno of KSM's file of that name, nothing changed.
  */
@@ -65,3 +66,4 @@ static inline void counters_add(struct counters *c, enum attr attr, int64_t n)
 }
 
 int64_t counters_sum(const struct counters *c, enum attr attr);
+void counters_reset_gauges(struct counters *c);

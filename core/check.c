@@ -192,7 +192,7 @@ static void check_frames(struct walk *w)
 		{ ATTR_store_data_pages, (int64_t)(w->slots - w->reserved) },
 	};
 	for (unsigned n = 0; n < ARRAY_SIZE(sums); n++) {
-		int64_t counted = counters_sum(w->v->counters, sums[n].attr);
+		int64_t counted = counters_sum(w->v->pool.counters, sums[n].attr);
 
 		if (counted != sums[n].found)
 			violation(w, "%s says %" PRId64 " and there are %" PRId64,

@@ -21,7 +21,7 @@
 #include "log.h"
 
 enum {
-	MAGIC_FORMAT = 3,
+	MAGIC_FORMAT = 4,
 	CHUNK_BITS = 8,
 	CHUNK = 1 << CHUNK_BITS, /* records that get memory and locks together */
 };
@@ -128,6 +128,7 @@ static int adopt(struct itable *t)
 	if (h->magic != MAGIC || h->format != MAGIC_FORMAT ||
 	    h->record_bytes != sizeof(struct inode_record) || h->attrs != ATTRS || h->records > numbers_max() + 1)
 		return -EUCLEAN;
+	counters_reset_gauges(&h->counters);
 	while ((uint64_t)t->chunks << CHUNK_BITS < h->records) {
 		int r = chunk_add(t);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/inode.h - inode records in the inode memfd, and the locks that go with them.
  *
- * Owns     the inode memfd: a header page (format, key, settings) and one record an inode.
+ * Owns     the inode memfd: a header (format, key, settings, counters) and one record an inode.
  * Keeps    T1 an inode number (generation << 32 | record) never recurs: a record is reused, lowest first,
  *             with the next generation.
  *          T2 the memfd is consistent at every instant: attributes are kept twice and change by one store
@@ -71,16 +71,17 @@ struct inode_record {
 	_Atomic uint16_t domain, tenant; /* fixed at creation; unmerging may still ask who had the record before */
 } __attribute__((aligned(64)));
 
-/* The first page of the memfd. */
+/* The first pages of the memfd. */
 struct inode_header {
 	uint64_t magic;
 	uint32_t format;
 	uint32_t record_bytes;
-	uint64_t attrs; /* rows of attrs.def: settings are kept by their number */
+	uint64_t attrs; /* rows of attrs.def: settings and counters are kept by their number */
 	_Atomic uint64_t records; /* one above the highest ever used */
 	uint64_t names_secret;
 	struct digest_key key;
 	struct settings settings;
+	struct counters counters;
 };
 
 struct inode {

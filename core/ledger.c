@@ -55,7 +55,7 @@ static unsigned gather_pages(struct volume *v, uint32_t first, struct indexdb_pa
 
 static void count_rows(struct volume *v, unsigned rows)
 {
-	counters_add(v->counters, ATTR_index_rows_written, rows);
+	pool_count(&v->pool, ATTR_index_rows_written, rows);
 }
 
 static bool write_pages(struct volume *v)
@@ -329,7 +329,7 @@ bool ledger_write(struct volume *v)
 	if (!v->indexdb)
 		return true;
 	if (!names_have_space(v->names)) {
-		counters_add(v->counters, ATTR_index_batches_skipped, 1);
+		pool_count(&v->pool, ATTR_index_batches_skipped, 1);
 		return false;
 	}
 	starts = indexdb_starts(v->indexdb);
@@ -339,6 +339,6 @@ bool ledger_write(struct volume *v)
 		ok = false;
 	}
 	if (!ok)
-		counters_add(v->counters, ATTR_index_batches_skipped, 1);
+		pool_count(&v->pool, ATTR_index_batches_skipped, 1);
 	return ok;
 }

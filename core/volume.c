@@ -100,13 +100,13 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	if (!r)
 		r = arena_open(config->frames_fd, store_pages() << PAGE_SHIFT, config->copy, &v->frames_arena);
 	if (!r)
-		r = frames_new(&v->frames_arena, v->room, v->counters, &p->frames);
+		r = frames_new(&v->frames_arena, v->room, &itable_header(p->itable)->counters, &p->frames);
 	if (!r)
 		r = content_new(p->frames, &p->content);
 	if (r < 0)
 		return r;
 	p->gate = &v->gate;
-	p->counters = v->counters;
+	p->counters = &itable_header(p->itable)->counters;
 	p->settings = &itable_header(p->itable)->settings;
 	p->key = &itable_header(p->itable)->key;
 	v->atime = config->atime;
@@ -198,8 +198,7 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 	memcpy(v->dir, config->dir, strlen(config->dir));
 	gate_init(&v->gate);
 	lock_init(&v->names_lock, RANK_NAMES);
-	v->counters = mem_alloc_lines(sizeof(*v->counters));
-	r = v->counters ? open_store(v, config, &empty) : -ENOMEM;
+	r = open_store(v, config, &empty);
 	if (!r)
 		r = open_threads(v);
 	empty |= !r && !volume_inode(v, ROOT_INO); /* it ended before there was anything in it */
@@ -243,7 +242,6 @@ void volume_close(struct volume *v)
 	arena_close(&v->frames_arena);
 	itable_close(v->pool.itable);
 	room_free(v->room);
-	mem_free(v->counters);
 	lock_fini(&v->names_lock);
 	gate_fini(&v->gate);
 	mem_free(v);
@@ -367,7 +365,7 @@ void volume_stats(struct volume *v, int64_t ret[ATTRS])
 		if (attr_rows[a].kind == ATTR_KIND_SETTING)
 			ret[a] = (int64_t)pool_setting(&v->pool, a);
 		else if (attr_rows[a].kind != ATTR_KIND_COMPUTED)
-			ret[a] = counters_sum(v->counters, a);
+			ret[a] = counters_sum(v->pool.counters, a);
 	for (unsigned a = 0; a < ATTRS; a++)
 		if (attr_rows[a].kind == ATTR_KIND_COMPUTED)
 			ret[a] = computed(v, a, ret);
@@ -385,7 +383,7 @@ static int unmerge(struct volume *v, uint32_t run_stores, const struct interrupt
 		if (r < 0)
 			v->pool.settings->value[ATTR_run] = 0;
 		else
-			pool_count(&v->pool, ATTR_full_scans, -counters_sum(v->counters, ATTR_full_scans));
+			pool_count(&v->pool, ATTR_full_scans, -counters_sum(v->pool.counters, ATTR_full_scans));
 		rules_changed(v);
 	}
 	gate_open(&v->gate);
@@ -407,7 +405,7 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct in
 	int r;
 
 	gate_close(&v->gate); /* when this returns, nobody goes by the old value any more */
-	use = (struct settings_use){ .pages_shared = counters_sum(v->counters, ATTR_pages_shared),
+	use = (struct settings_use){ .pages_shared = counters_sum(v->pool.counters, ATTR_pages_shared),
 				     .charged = v->pool.charged,
 				     .inodes = itable_charged(v->pool.itable) };
 	r = settings_store(v->pool.settings, attr, value, &use);
@@ -439,6 +437,14 @@ void volume_count_parked(struct volume *v, int n)
 	pool_count(&v->pool, ATTR_fault_parked, n);
 	if (n > 0)
 		pool_count(&v->pool, ATTR_fault_memory_waits, n);
+	gate_leave(&v->gate);
+}
+
+void volume_took_over(struct volume *v, uint64_t usecs)
+{
+	gate_enter(&v->gate);
+	pool_count(&v->pool, ATTR_takeovers, 1);
+	pool_count(&v->pool, ATTR_takeover_usecs, (int64_t)usecs - counters_sum(v->pool.counters, ATTR_takeover_usecs));
 	gate_leave(&v->gate);
 }
 

@@ -224,6 +224,9 @@ void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg);
 /* A writeback is kept until there is room (1), or no more (-1): for the figures. */
 void volume_count_parked(struct volume *v, int n);
 
+/* Who goes on with a volume that another has left is ready to serve, `usecs` after it began: for the figures. */
+void volume_took_over(struct volume *v, uint64_t usecs);
+
 /* mode: 0, or FALLOC_FL_KEEP_SIZE, PUNCH_HOLE, ZERO_RANGE as fallocate(2); others -EOPNOTSUPP. */
 int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, uint64_t len) must_check;
 /* whence: SEEK_DATA or SEEK_HOLE. */

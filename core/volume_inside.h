@@ -21,7 +21,6 @@
 struct volume {
 	struct gate gate;
 	struct lock names_lock;
-	struct counters *counters;
 	struct room *room;
 	enum volume_atime atime, dir_atime;
 	struct arena frames_arena;

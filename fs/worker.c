@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/failpoint.h"
@@ -70,6 +71,24 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	return 0;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void report_takeover(int64_t began)
+{
+	int64_t usecs = now_us() - began, value[ATTRS];
+
+	volume_took_over(fs.volume, (uint64_t)usecs);
+	volume_stats(fs.volume, value);
+	log_info("took over in %lld.%03lld ms: %lld inodes, %lld frames", (long long)(usecs / 1000),
+		 (long long)(usecs % 1000), (long long)value[ATTR_store_inodes], (long long)value[ATTR_store_frames]);
+}
+
 /* W3 */
 static void tell(int ready_fd, const struct why *why)
 {
@@ -83,6 +102,8 @@ static void tell(int ready_fd, const struct why *why)
 
 _Noreturn void worker_run(const struct worker_start *start)
 {
+	bool takes_over = start->session->init_reply_bytes; /* somebody has answered INIT before us */
+	int64_t began = now_us();
 	struct why why = {0};
 	int r;
 
@@ -94,6 +115,8 @@ _Noreturn void worker_run(const struct worker_start *start)
 	tell(start->ready_fd, &why);
 	if (r < 0)
 		_exit(1);
+	if (takes_over)
+		report_takeover(began);
 	r = transport_run();
 	if (r < 0)
 		log_err("cannot read requests: %s", strerror(-r));

@@ -227,6 +227,19 @@ static void counters__sum_over_threads_and_below_zero(void **state)
 	assert_int_equal(counters_sum(&c, ATTR_pages_sharing), 0);
 }
 
+static void counters__gauges_start_anew_and_what_only_grows_goes_on(void **state)
+{
+	static struct counters c;
+
+	(void)state;
+	counters_add(&c, ATTR_pages_shared, 3);
+	counters_add(&c, ATTR_full_scans, 4);
+	atomic_fetch_add(&c.cell[THREAD_SLOTS - 1].value[ATTR_pages_shared], 5);
+	counters_reset_gauges(&c);
+	assert_int_equal(counters_sum(&c, ATTR_pages_shared), 0);
+	assert_int_equal(counters_sum(&c, ATTR_full_scans), 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +254,7 @@ int main(void)
 		cmocka_unit_test(print_choice__shows_all_words_and_the_present_one),
 		cmocka_unit_test(rows__each_is_whole_and_alone),
 		cmocka_unit_test(counters__sum_over_threads_and_below_zero),
+		cmocka_unit_test(counters__gauges_start_anew_and_what_only_grows_goes_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

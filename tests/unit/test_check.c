@@ -51,9 +51,9 @@ static void check__a_miscounted_figure(void **state)
 
 	plant(f);
 	for (unsigned n = 0; n < ARRAY_SIZE(gauges); n++) {
-		counters_add(f->v->counters, gauges[n], 1);
+		counters_add(f->v->pool.counters, gauges[n], 1);
 		expect(f, attr_rows[gauges[n]].name);
-		counters_add(f->v->counters, gauges[n], -1);
+		counters_add(f->v->pool.counters, gauges[n], -1);
 	}
 }
 

@@ -85,15 +85,19 @@ static void reopen__everything_is_as_before(void **state)
 	struct fixture *f = *state;
 	struct world w = build(f);
 	int64_t frames = figure(f, ATTR_store_frames), tables = figure(f, ATTR_store_table_frames);
+	int64_t written = figure(f, ATTR_store_pages_written), merged = figure(f, ATTR_fault_merged);
 	uint64_t charged = f->v->pool.charged;
 
 	assert_world(f, &w);
+	assert_true(written && merged);
 	for (unsigned n = 0; n < 3; n++) {
 		fixture_reopen(f);
 		fixture_check(f);
 		assert_world(f, &w);
 		assert_figure(f, store_frames, frames);
 		assert_figure(f, store_table_frames, tables);
+		assert_figure(f, store_pages_written, written); /* what has happened has happened once */
+		assert_figure(f, fault_merged, merged);
 		assert_int_equal(f->v->pool.charged, charged);
 	}
 	put_page(f, w.two, 2000, B); /* still split */
@@ -113,6 +117,20 @@ static void reopen__attributes_of_nobody_are_dropped(void **state)
 	fixture_check(f);
 	assert_int_equal(volume_getxattr(f->v, ino, name_of("user.x"), NULL, 0, &len), 0);
 	assert_int_equal(names_xattr_get(f->v->names, gone, name_of("user.x"), NULL, 0, &len), NAMES_ABSENT);
+}
+
+static void reopen__who_takes_over_says_how_often_and_how_long(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_figure(f, takeovers, 0);
+	for (int n = 1; n < 4; n++) {
+		fixture_reopen(f);
+		assert_figure(f, takeovers, n - 1);
+		volume_took_over(f->v, (uint64_t)n * 1000);
+		assert_figure(f, takeovers, n);
+		assert_figure(f, takeover_usecs, n * 1000);
+	}
 }
 
 static void reopen__settings_stay(void **state)
@@ -430,6 +448,7 @@ static void copy__sees_the_same_and_changes_nothing(void **state)
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__everything_is_as_before),
 	FIXTURE_TEST(reopen__attributes_of_nobody_are_dropped),
+		FIXTURE_TEST(reopen__who_takes_over_says_how_often_and_how_long),
 		FIXTURE_TEST(reopen__settings_stay),
 	FIXTURE_TEST(reopen__pages_shared_before_are_met_again),
 	FIXTURE_TEST(reopen__who_knew_an_unlinked_file_still_does),
