@@ -2,14 +2,13 @@
 /* fs/control.c - a small tree made from attrs.def when the worker starts, never changed after.
  *
  * A file's text is made when it is opened, and made anew when it is read from its start once more, as
- * sysfs does it: so a program that keeps it open sees the figures of now.  Texts are kept in a table of
- * fixed size; an open file that finds no room in it, or that was opened while another worker ran, has
- * its text made at each read.
+ * sysfs does it: so a program that keeps it open sees the figures of now.  Texts are kept where the next worker finds
+ * them (texts.h), who goes on with what somebody has begun to read.  An open file that finds no room there has its text
+ * made at each read.
  */
 #include "fs/control.h"
 
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 
 enum {
 	NODES_MAX = 2 * ATTRS + 16,
-	TEXTS = 64,
 	WORD_BYTES = 64, /* of one component of a path */
 };
 
@@ -41,24 +39,15 @@ struct node {
 #endif
 };
 
-struct text {
-	uint32_t generation;
-	bool used;
-	bool was_read;
-	char *bytes;
-	size_t len;
-};
-
 struct control {
 	struct volume *volume;
+	struct texts *texts; /* of open files */
 	enum control_mode mode;
 	uid_t uid;
 	gid_t gid;
 	struct timespec born;
 	unsigned nodes;
 	struct node node[NODES_MAX];
-	pthread_mutex_t mutex; /* of `text` */
-	struct text text[TEXTS];
 };
 
 /* --- what the files say ------------------------------------------------------------------------- */
@@ -102,18 +91,31 @@ static int print_directory(struct control *c, const struct node *node, FILE *out
 	return 0;
 }
 
+struct violations {
+	FILE *out;
+	unsigned untold;
+};
+
+/* As many as fit into a text that is kept: where there are more, all are of one cause. */
 static void print_violation(void *arg, const char *violation)
 {
-	fprintf(arg, "%s\n", violation);
+	struct violations *v = arg;
+
+	if (ftell(v->out) + (long)strlen(violation) < TEXT_BYTES - 100)
+		fprintf(v->out, "%s\n", violation);
+	else
+		v->untold++;
 }
 
 static int print_check(struct control *c, const struct node *node, FILE *out)
 {
-	int r;
+	struct violations v = {.out = out};
+	int r = volume_check(c->volume, print_violation, &v);
 
-	r = volume_check(c->volume, print_violation, out);
 	if (r == 0)
 		fputs("ok\n", out);
+	if (v.untold)
+		fprintf(out, "and %u more\n", v.untold);
 	return r < 0 ? r : 0;
 }
 
@@ -184,7 +186,7 @@ static void add_hooks(struct control *c)
 }
 #endif
 
-int control_new(struct volume *v, enum control_mode mode, struct control **ret)
+int control_new(struct volume *v, struct texts *texts, enum control_mode mode, struct control **ret)
 {
 	struct control *c;
 	struct node *node;
@@ -193,11 +195,11 @@ int control_new(struct volume *v, enum control_mode mode, struct control **ret)
 	if (!c)
 		return -ENOMEM;
 	c->volume = v;
+	c->texts = texts;
 	c->mode = mode;
 	c->uid = geteuid();
 	c->gid = getegid();
 	clock_gettime(CLOCK_REALTIME, &c->born);
-	pthread_mutex_init(&c->mutex, NULL);
 	add_node(c, 0, CONTROL_NAME, strlen(CONTROL_NAME));
 	for (unsigned i = 0; i < ATTRS; i++) {
 		bool is_setting = attr_rows[i].kind == ATTR_KIND_SETTING;
@@ -343,43 +345,7 @@ static int make_text(struct control *c, const struct node *node, char **ret, siz
 	return 0;
 }
 
-/* The text that `fh` is the number of, or NULL. */
-static struct text *find_text(struct control *c, uint64_t fh)
-{
-	uint32_t n = (uint32_t)fh;
-	struct text *t;
-
-	if (n == 0 || n > TEXTS)
-		return NULL;
-	t = &c->text[n - 1];
-	return t->used && t->generation == fh >> 32 ? t : NULL;
-}
-
-/* Keep `bytes`, which it then owns; 0 when the table is full. */
-static uint64_t keep_text(struct control *c, char *bytes, size_t len)
-{
-	struct text *t = NULL;
-	uint64_t fh = 0;
-
-	pthread_mutex_lock(&c->mutex);
-	for (unsigned i = 0; i < TEXTS && !fh; i++) {
-		t = &c->text[i];
-		if (t->used)
-			continue;
-		t->generation++;
-		t->used = true;
-		t->was_read = false;
-		t->bytes = bytes;
-		t->len = len;
-		fh = (uint64_t)t->generation << 32 | (i + 1);
-	}
-	pthread_mutex_unlock(&c->mutex);
-	if (!fh)
-		free(bytes);
-	return fh;
-}
-
-int control_open(struct control *c, uint64_t ino, int flags, uint64_t *ret_fh)
+int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, uint64_t *ret_fh)
 {
 	const struct node *node = node_of(c, ino);
 	char *bytes;
@@ -396,54 +362,19 @@ int control_open(struct control *c, uint64_t ino, int flags, uint64_t *ret_fh)
 	r = make_text(c, node, &bytes, &len);
 	if (r < 0)
 		return r;
-	*ret_fh = keep_text(c, bytes, len);
+	*ret_fh = texts_keep(c->texts, unique, bytes, len);
+	free(bytes);
 	return 0;
 }
 
 void control_release(struct control *c, uint64_t fh)
 {
-	struct text *t;
-
-	pthread_mutex_lock(&c->mutex);
-	t = find_text(c, fh);
-	if (t) {
-		free(t->bytes);
-		t->bytes = NULL;
-		t->used = false;
-	}
-	pthread_mutex_unlock(&c->mutex);
-}
-
-static ssize_t copy_text(const char *bytes, size_t len, uint64_t offset, char *buf, size_t size)
-{
-	if (offset >= len)
-		return 0;
-	size = MIN(size, len - (size_t)offset);
-	memcpy(buf, bytes + offset, size);
-	return (ssize_t)size;
-}
-
-/* Copy from the kept text.  False: it must be made first. */
-static bool read_kept(struct control *c, uint64_t fh, uint64_t offset, char *buf, size_t size, ssize_t *ret)
-{
-	struct text *t;
-	bool done = false;
-
-	pthread_mutex_lock(&c->mutex);
-	t = find_text(c, fh);
-	if (t && (offset > 0 || !t->was_read)) {
-		t->was_read = true;
-		*ret = copy_text(t->bytes, t->len, offset, buf, size);
-		done = true;
-	}
-	pthread_mutex_unlock(&c->mutex);
-	return done;
+	texts_drop(c->texts, fh);
 }
 
 ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offset, char *buf, size_t size)
 {
 	const struct node *node = node_of(c, ino);
-	struct text *t;
 	char *bytes;
 	size_t len;
 	ssize_t n;
@@ -451,22 +382,13 @@ ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offs
 
 	if (!node || !node->print)
 		return -ESTALE;
-	if (read_kept(c, fh, offset, buf, size, &n))
+	if (texts_read(c->texts, fh, offset, buf, size, &n))
 		return n;
 	r = make_text(c, node, &bytes, &len);
 	if (r < 0)
 		return r;
-	n = copy_text(bytes, len, offset, buf, size);
-	pthread_mutex_lock(&c->mutex);
-	t = find_text(c, fh);
-	if (t) {
-		char *old = t->bytes;
-
-		t->bytes = bytes;
-		t->len = len;
-		bytes = old;
-	}
-	pthread_mutex_unlock(&c->mutex);
+	n = texts_copy(bytes, len, offset, buf, size);
+	texts_replace(c->texts, fh, bytes, len);
 	free(bytes);
 	return n;
 }

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/control.h - .ksmfs/ in the root of the mount: settings and figures as files, like sysfs.
  *
- * Owns     the inodes whose generation is CONTROL_GENERATION, which core never gives out, and the
- *          texts of open control files.
+ * Owns     the inodes whose generation is CONTROL_GENERATION, which core never gives out.
  * Keeps    G1 a write is understood whole and done, or refused and changes nothing.
- *          G2 what is read from one open file up to its end is of one moment.
- *          G3 `fh` is a number: one that is not known (another worker gave it) is no error.
+ *          G2 what is read from one open file up to its end is of one moment, whichever worker answers.
+ *          G3 `fh` is a number: one that is not known is no error.
  * Threads  any.
  * Fails    -errno, as sysfs where it has the case.
  */
@@ -15,6 +14,7 @@
 
 #include "core/volume.h"
 #include "fs/options.h"
+#include "fs/texts.h"
 
 struct control;
 
@@ -27,7 +27,7 @@ static inline bool control_owns(uint64_t ino)
 	return ino >> 32 == CONTROL_GENERATION;
 }
 
-int control_new(struct volume *v, enum control_mode mode, struct control **ret) must_check;
+int control_new(struct volume *v, struct texts *texts, enum control_mode mode, struct control **ret) must_check;
 
 /* Is `name` in `dir` ours, so that nobody may create, remove or rename it? */
 bool control_is_name(const struct control *c, uint64_t dir, const char *name);
@@ -43,7 +43,8 @@ int control_setattr(const struct control *c, uint64_t ino, unsigned set, struct 
 int control_list(const struct control *c, uint64_t dir, uint64_t n, const char **ret_name,
 		 struct volume_entry *ret) must_check;
 
-int control_open(struct control *c, uint64_t ino, int flags, uint64_t *ret_fh) must_check;
+/* `unique` is the request's: sent again, it opens once. */
+int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, uint64_t *ret_fh) must_check;
 void control_release(struct control *c, uint64_t fh);
 ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offset, char *buf, size_t len)
 	must_check;

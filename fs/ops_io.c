@@ -16,6 +16,7 @@
 #include "fs/control.h"
 #include "fs/park.h"
 #include "fs/reply.h"
+#include "fs/takeover.h"
 #include "fs/transport.h"
 
 unsigned ops_open_flags(bool keep_cache)
@@ -28,7 +29,7 @@ static void open_control(fuse_req_t req, struct fs *fs, fuse_ino_t ino, int flag
 	uint64_t fh;
 	int r;
 
-	r = control_open(fs->control, ino, flags, &fh);
+	r = control_open(fs->control, ino, flags, transport_request()->unique & ~TAKEOVER_RESENT, &fh);
 	if (r < 0)
 		reply_result(req, r);
 	else if (!reply_open(req, FOPEN_DIRECT_IO | FOPEN_NOFLUSH, fh))

@@ -50,7 +50,7 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	if (r < 0)
 		return why_errno(why, r, "cannot open the databases in %s", start->volume.dir);
 	fs.preset = start->volume.merge_optin ? VOLUME_UNMERGEABLE : VOLUME_MERGEABLE;
-	r = control_new(fs.volume, start->control, &fs.control);
+	r = control_new(fs.volume, &start->session->texts, start->control, &fs.control);
 	if (r == 0)
 		r = transport_open(start->session, start->fuse_fd, &ops_table, &fs);
 	if (r < 0)

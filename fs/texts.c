@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/texts.c - the bytes first, then the word that says that they count.
+ *
+ *   free -> used   complete                          [texts_keep]
+ *   used -> used   made anew for who reads it again  [texts_replace]
+ *   used -> free   RELEASE                           [texts_drop]
+ *
+ * Whoever dies while he replaces a text has not answered the READ for which he did: it comes again, and the text is
+ * made once more.
+ */
+#include "fs/texts.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+/* A request that is sent again is marked so. */
+static bool same_request(uint64_t a, uint64_t b)
+{
+	return (a ^ b) << 1 == 0;
+}
+
+/* Store `bytes`, if they fit and memory for them can be had. */
+static bool fill(struct texts *t, unsigned n, const char *bytes, size_t len)
+{
+	struct text *text = &t->text[n];
+	size_t pages = pages_of(len) << PAGE_SHIFT;
+
+	if (len > TEXT_BYTES || (pages && madvise(t->bytes[n], pages, MADV_POPULATE_WRITE) < 0))
+		return false;
+	memcpy(t->bytes[n], bytes, len);
+	text->len = (uint32_t)len;
+	return true;
+}
+
+/* Where request `unique` has had its place, or any that is free; TEXTS: there is none. */
+static unsigned find_place(const struct texts *t, uint64_t unique)
+{
+	unsigned place = TEXTS;
+
+	for (unsigned n = 0; n < TEXTS; n++) {
+		if (t->text[n].used && same_request(t->text[n].unique, unique))
+			return n;
+		if (!t->text[n].used && place == TEXTS)
+			place = n;
+	}
+	return place;
+}
+
+uint64_t texts_keep(struct texts *t, uint64_t unique, const char *bytes, size_t len)
+{
+	struct text *text;
+	uint64_t fh = 0;
+	unsigned n;
+
+	pthread_mutex_lock(&mutex);
+	n = find_place(t, unique);
+	text = n < TEXTS ? &t->text[n] : NULL;
+	if (text)
+		text->used = false;
+	if (text && fill(t, n, bytes, len)) {
+		text->generation++;
+		text->was_read = false;
+		text->unique = unique;
+		text->used = true;
+		fh = (uint64_t)text->generation << 32 | (n + 1);
+	}
+	pthread_mutex_unlock(&mutex);
+	return fh;
+}
+
+/* TEXTS: there is none. */
+static unsigned find(const struct texts *t, uint64_t fh)
+{
+	uint32_t n = (uint32_t)fh - 1;
+
+	return n < TEXTS && t->text[n].used && t->text[n].generation == fh >> 32 ? n : (unsigned)TEXTS;
+}
+
+ssize_t texts_copy(const void *bytes, size_t len, uint64_t offset, char *buf, size_t size)
+{
+	if (offset >= len)
+		return 0;
+	size = MIN(size, len - (size_t)offset);
+	memcpy(buf, (const char *)bytes + offset, size);
+	return (ssize_t)size;
+}
+
+bool texts_read(struct texts *t, uint64_t fh, uint64_t offset, char *buf, size_t size, ssize_t *ret)
+{
+	bool done = false;
+	unsigned n;
+
+	pthread_mutex_lock(&mutex);
+	n = find(t, fh);
+	if (n < TEXTS && (offset > 0 || !t->text[n].was_read)) {
+		t->text[n].was_read = true;
+		*ret = texts_copy(t->bytes[n], t->text[n].len, offset, buf, size);
+		done = true;
+	}
+	pthread_mutex_unlock(&mutex);
+	return done;
+}
+
+void texts_replace(struct texts *t, uint64_t fh, const char *bytes, size_t len)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&mutex);
+	n = find(t, fh);
+	if (n < TEXTS && !fill(t, n, bytes, len))
+		t->text[n].used = false;
+	pthread_mutex_unlock(&mutex);
+}
+
+void texts_drop(struct texts *t, uint64_t fh)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&mutex);
+	n = find(t, fh);
+	if (n < TEXTS)
+		t->text[n].used = false;
+	pthread_mutex_unlock(&mutex);
+}

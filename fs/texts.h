@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/texts.h - what open control files say, where the next worker finds it.
+ *
+ * Owns     a table of fixed size, as it lies in the session, of texts of up to TEXT_BYTES.
+ * Keeps    Y1 an `fh` is a place in the table and its generation: one never means another's text.
+ *          Y2 a text counts when it is complete; who dies before leaves a free place.
+ *          Y3 an OPEN that is sent again gets the place that it had.
+ * Threads  any; one lock for all.
+ * Fails    0, false: there is no such text, or no room for it.  The caller can do without.
+ */
+#pragma once
+
+#include <sys/types.h>
+
+#include "core/base.h"
+
+enum { TEXTS = 64, TEXT_BYTES = 4 * PAGE_BYTES };
+
+struct texts {
+	struct text {
+		_Atomic uint32_t used;
+		uint32_t generation;
+		uint32_t len;
+		bool was_read; /* from its start */
+		uint64_t unique; /* of the OPEN */
+	} text[TEXTS];
+	uint8_t unused_[PAGE_BYTES - TEXTS * sizeof(struct text)];
+	uint8_t bytes[TEXTS][TEXT_BYTES]; /* memory is taken as it is needed */
+};
+
+_Static_assert(sizeof(struct texts) % PAGE_BYTES == 0, "whole pages");
+
+/* Keep the text that is made for OPEN request `unique`: its `fh`, or 0. */
+uint64_t texts_keep(struct texts *t, uint64_t unique, const char *bytes, size_t len);
+
+/* Copy from it.  False: it must be made anew first, as it is to be read from its start once more, or is not known. */
+bool texts_read(struct texts *t, uint64_t fh, uint64_t offset, char *buf, size_t size, ssize_t *ret) must_check;
+
+/* It has been. */
+void texts_replace(struct texts *t, uint64_t fh, const char *bytes, size_t len);
+
+void texts_drop(struct texts *t, uint64_t fh);
+
+/* read(2) of `len` bytes. */
+ssize_t texts_copy(const void *bytes, size_t len, uint64_t offset, char *buf, size_t size);
