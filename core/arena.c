@@ -36,6 +36,8 @@ int arena_open(int fd, size_t bytes, bool copy, struct arena *ret)
 		bytes = MIN(bytes, (size_t)st.st_size);
 	else if ((size_t)st.st_size < bytes && ftruncate(fd, (off_t)bytes) < 0)
 		return -errno;
+	else
+		bytes = MAX(bytes, (size_t)st.st_size);
 	if (!bytes)
 		return -EUCLEAN;
 	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
@@ -75,4 +77,15 @@ int arena_release(struct arena *a, size_t offset, size_t bytes)
 	if (fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes) < 0)
 		return -errno;
 	return 0;
+}
+
+size_t arena_data_end(const struct arena *a, size_t offset)
+{
+	off_t at = (off_t)offset, end = 0;
+
+	while (a->fd >= 0 && (size_t)at < a->bytes && (at = lseek(a->fd, at, SEEK_DATA)) >= 0) {
+		at = lseek(a->fd, at, SEEK_HOLE);
+		end = MAX(end, at);
+	}
+	return (size_t)end;
 }

@@ -19,8 +19,9 @@ struct arena {
 /* A new, empty memfd: sealed against execution where the kernel can. */
 int arena_memfd(const char *name, int *ret_fd) must_check;
 
-/* Map the first `bytes` of `fd`, growing the file to that size if it is shorter.  As a `copy` the mapping is
- * private: it can be changed at will, and the file never sees it (nor may it be shorter). */
+/* Map `fd`, growing the file to `bytes` if it is shorter: what is longer, because somebody wanted more of it before us,
+ * is mapped whole.  As a `copy` the mapping is private, and of at most `bytes`: it can be changed at will, and the file
+ * never sees it (nor may it be shorter). */
 int arena_open(int fd, size_t bytes, bool copy, struct arena *ret) must_check;
 void arena_close(struct arena *a); /* a zeroed arena is fine */
 
@@ -30,3 +31,6 @@ int arena_populate(struct arena *a, size_t offset, size_t bytes) must_check;
 
 /* Give a range back to the system; it reads as zeroes then. */
 int arena_release(struct arena *a, size_t offset, size_t bytes) must_check;
+
+/* Behind the last memory at or after `offset`; 0 if there is none, or in a copy. */
+size_t arena_data_end(const struct arena *a, size_t offset) must_check;

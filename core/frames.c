@@ -9,7 +9,7 @@
  *   HELD, LIVE, IDLE -> WARM   nobody left                 [release, frames_clear_indexed]
  *   WARM  -> COLD    memory given back to the system       [frames_reclaim]
  *
- * WARM and COLD are in frames_stock.c.
+ * WARM and COLD are in frames_stock.c, what happens when a store is taken over in frames_adopt.c.
  *
  * IDLE is short: who made it so goes on to take it out of the index (content_unpin, content_unref), and only the one
  * whose compare-and-swap takes the last count or flag away frees the frame, so it is freed once.
@@ -20,42 +20,17 @@
 
 #include "failpoint.h"
 
-static enum attr class_of_single(uint64_t word)
-{
-	if (word & INDEXED)
-		return ATTR_pages_unshared;
-	return word & UNTRACKED ? ATTR_pages_untracked : ATTR_pages_volatile;
-}
-
-/* The slots of one frame by the counters they are in: S3. */
-struct account {
-	enum attr single;
-	int64_t singles, shared, sharing;
-};
-
-static struct account account(uint64_t word)
-{
-	int64_t refs = (int64_t)(word & REFS);
-
-	return (struct account){
-		.single = class_of_single(word),
-		.singles = refs == 1,
-		.shared = refs > 1,
-		.sharing = refs > 1 ? refs - 1 : 0,
-	};
-}
-
 /* Only differences are added: a frame that stays shared must not look, for a moment, as if it had left its place
  * under max_kernel_pages to another. */
 static void transition(struct frames *f, uint32_t frame, uint64_t from, uint64_t to)
 {
 	const uint64_t what = REFS | INDEXED | UNTRACKED;
-	struct account a, b;
+	struct frames_account a, b;
 
 	if ((from & what) == (to & what) || (to & TABLE))
 		return;
-	a = account(from);
-	b = account(to);
+	a = frames_account(from);
+	b = frames_account(to);
 	if (a.singles)
 		counters_add(f->counters, a.single, -1);
 	if (b.singles)
@@ -351,38 +326,4 @@ uint64_t frames_metadata_bytes(const struct frames *f)
 {
 	_Static_assert(sizeof(*f->word) + sizeof(*f->tag) + sizeof(*f->history) == FRAMES_COST_BYTES, "all of it");
 	return (uint64_t)f->end * FRAMES_COST_BYTES;
-}
-
-/* --- taking over ------------------------------------------------------------------------------ */
-
-int frames_adopt(struct frames *f, uint32_t frame, uint16_t domain, bool table)
-{
-	uint64_t word;
-
-	if (frame < FRAMES_FIRST || frame >= f->capacity)
-		return -EUCLEAN;
-	word = f->word[frame];
-	if (table ? word != 0 : (word & TABLE) || (word & REFS) == REFS)
-		return -EUCLEAN;
-	f->end = MAX(f->end, frame + 1);
-	if (!word) {
-		f->used++;
-		f->tables += table;
-		word = table ? TABLE : (uint64_t)domain << DOMAIN_SHIFT | DIRTY;
-	}
-	transition(f, frame, f->word[frame], word + REF);
-	f->word[frame] = word + REF;
-	return 0;
-}
-
-void frames_adopt_end(struct frames *f)
-{
-	lock_take(&f->lock);
-	for (uint32_t frame = f->end; frame-- > FRAMES_FIRST;) {
-		if (f->word[frame])
-			continue;
-		f->word[frame] = FREE;
-		frames_push_cold(f, frame);
-	}
-	lock_drop(&f->lock);
 }

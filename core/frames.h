@@ -101,7 +101,8 @@ void frames_set_indexed(struct frames *f, uint32_t frame, uint32_t tag);
 void frames_set_shelved(struct frames *f, uint32_t frame, bool shelved);
 bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex when);
 
-/* Give warm free frames beyond the reserve back to the system.  True if there was anything. */
+/* Give warm free frames beyond the reserve back to the system, and what others left behind that were killed.  True
+ * if there was anything. */
 bool frames_reclaim(struct frames *f);
 /* Called without locks when enough was freed that frames_reclaim() has something to do. */
 void frames_on_surplus(struct frames *f, void (*call)(void *arg), void *arg);
@@ -130,7 +131,11 @@ uint64_t frames_warm(const struct frames *f);
 uint64_t frames_metadata_bytes(const struct frames *f);
 enum { FRAMES_COST_BYTES = 8 + 4 + 1 }; /* what the daemon spends on each: word, tag, history */
 
-/* Taking over memfds that hold a file system: before threads start, adopt each slot's reference (or
- * each table node once), then frames_adopt_end() puts all others on the free list. */
-int frames_adopt(struct frames *f, uint32_t frame, uint16_t domain, bool table) must_check;
+/* Taking over a memfd that holds a file system, before threads of ours start but for those that adopt: first each
+ * node once, then all slots, in any order and by as many threads as like.  frames_adopt_end() counts; all others are
+ * free then, and frames_reclaim() gives back what memory they have.  -EUCLEAN: no frame, or a node and more. */
+int frames_adopt_node(struct frames *f, uint32_t frame) must_check;
+/* `n` slots side by side; those that refer to no frame are passed over. */
+int frames_adopt(struct frames *f, const _Atomic uint32_t *slot, unsigned n, uint16_t domain, bool untracked)
+	must_check;
 void frames_adopt_end(struct frames *f);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/frames_inside.h - a frame's word, bit by bit, for the two files that make up core/frames.
+/* core/frames_inside.h - a frame's word, bit by bit, for the three files that make up core/frames.
  *
  * Owns     struct frames.
  * Keeps    see frames.h.
@@ -8,6 +8,7 @@
  *
  *   frames.c        counts, flags, and the counters that follow from them
  *   frames_stock.c  frames nobody uses: with memory (warm) and without (cold)
+ *   frames_adopt.c  all of that again, from what a dead process has left
  */
 #pragma once
 
@@ -58,6 +59,9 @@ struct frames {
 	struct lock lock;
 	struct list warm GUARDED_BY(lock);
 	struct list cold GUARDED_BY(lock);
+	/* From the one to the other: frames whose word is 0 are free, on no list, and may have memory. */
+	uint32_t unswept GUARDED_BY(lock);
+	uint32_t unswept_end GUARDED_BY(lock);
 	_Atomic uint32_t end; /* changed under lock */
 	atomic_uint_fast64_t used, tables;
 	void (*on_surplus)(void *arg);
@@ -77,7 +81,25 @@ static inline uint64_t frames_word(const struct frames *f, uint32_t frame)
 	return atomic_load_explicit(&f->word[frame], memory_order_acquire);
 }
 
+/* The slots of one frame by the counters they are in: S3. */
+struct frames_account {
+	enum attr single;
+	int64_t singles, shared, sharing;
+};
+
+static inline struct frames_account frames_account(uint64_t word)
+{
+	int64_t refs = (int64_t)(word & REFS);
+
+	return (struct frames_account){
+		.single = word & INDEXED   ? ATTR_pages_unshared :
+			  word & UNTRACKED ? ATTR_pages_untracked :
+					     ATTR_pages_volatile,
+		.singles = refs == 1,
+		.shared = refs > 1,
+		.sharing = refs > 1 ? refs - 1 : 0,
+	};
+}
+
 /* Onto the warm list. The word says FREE already. */
 void frames_release(struct frames *f, uint32_t frame);
-/* Onto the cold list, with the lock held. */
-void frames_push_cold(struct frames *f, uint32_t frame) REQUIRES(f->lock);

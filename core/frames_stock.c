@@ -42,7 +42,19 @@ static uint32_t pop(struct frames *f, struct list *list)
 	return frame;
 }
 
-/* Frames without memory: those that had some before, then those never used. */
+/* What a process that has ended left without an owner: up to `max` frames, with or without memory. */
+static unsigned take_unswept_locked(struct frames *f, uint32_t *frame, unsigned max) REQUIRES(f->lock)
+{
+	unsigned n = 0;
+
+	lock_assert_held(&f->lock);
+	for (; n < max && f->unswept < f->unswept_end; f->unswept++)
+		if (!atomic_load_explicit(&f->word[f->unswept], memory_order_relaxed))
+			frame[n++] = f->unswept;
+	return n;
+}
+
+/* Frames without memory, or not known to have any: those that had some before, then those never used. */
 static unsigned take_cold(struct frames *f, uint32_t frame[REFILL])
 {
 	unsigned n = 0;
@@ -50,6 +62,7 @@ static unsigned take_cold(struct frames *f, uint32_t frame[REFILL])
 	lock_take(&f->lock);
 	while (n < REFILL && f->cold.count)
 		frame[n++] = pop(f, &f->cold);
+	n += take_unswept_locked(f, frame + n, REFILL - n);
 	while (n < REFILL && f->end < f->capacity)
 		frame[n++] = f->end++;
 	lock_drop(&f->lock);
@@ -206,12 +219,16 @@ static int by_number(const void *a, const void *b)
 
 static unsigned take_surplus(struct frames *f, uint32_t *frame)
 {
-	unsigned n = 0;
+	unsigned n = 0, warm;
 
 	lock_take(&f->lock);
 	while (n < RECLAIM && f->warm.count > WARM_RESERVE + WARM_SURPLUS / 2)
 		frame[n++] = pop(f, &f->warm);
+	warm = n;
+	n += take_unswept_locked(f, frame + n, RECLAIM - n);
 	lock_drop(&f->lock);
+	while (warm < n)
+		atomic_store_explicit(&f->word[frame[warm++]], FREE, memory_order_relaxed);
 	return n;
 }
 
@@ -251,10 +268,4 @@ void frames_on_room(struct frames *f, void (*call)(void *arg), void *arg)
 {
 	f->on_room_arg = arg;
 	f->on_room = call;
-}
-
-void frames_push_cold(struct frames *f, uint32_t frame)
-{
-	lock_assert_held(&f->lock);
-	push(f, &f->cold, frame);
 }

@@ -19,7 +19,7 @@ static int adopt_node(void *arg, uint32_t node)
 {
 	struct volume *v = arg;
 
-	return frames_adopt(v->pool.frames, node, 0, true);
+	return frames_adopt_node(v->pool.frames, node);
 }
 
 static int adopt_slots(struct volume *v, struct inode *i) REQUIRES_SHARED(i->map)
@@ -31,18 +31,22 @@ static int adopt_slots(struct volume *v, struct inode *i) REQUIRES_SHARED(i->map
 
 	i->record->slots = 0;
 	for (; (slot = ptab_next(i, p->frames, index, FILE_PAGES_MAX, &index)); index++) {
-		int r = 0;
+		bool untracked = unmerged || !(plain || advice_may_merge(i, p->frames, index));
+		int r = frames_adopt(p->frames, slot, 1, i->record->domain, untracked);
 
-		if (slot_is_frame(*slot))
-			r = frames_adopt(p->frames, *slot, i->record->domain, false);
 		if (r < 0)
 			return r;
-		if (slot_is_frame(*slot) && (unmerged || !(plain || advice_may_merge(i, p->frames, index))))
-			frames_set_untracked(p->frames, *slot, true);
 		pool_slot_changed(p, i, SLOT_HOLE, *slot);
 		(void)pool_charge(p, 1, true);
 	}
 	return 0;
+}
+
+static int adopt_nodes(struct volume *v, struct inode *i)
+{
+	int r = ptab_walk_nodes(i, v->pool.frames, adopt_node, v);
+
+	return r ? r : advice_walk_nodes(i, v->pool.frames, adopt_node, v);
 }
 
 static int adopt_inode(struct volume *v, struct inode *i)
@@ -50,11 +54,7 @@ static int adopt_inode(struct volume *v, struct inode *i)
 	int r;
 
 	rwlock_take_shared(&i->map);
-	r = ptab_walk_nodes(i, v->pool.frames, adopt_node, v);
-	if (!r)
-		r = advice_walk_nodes(i, v->pool.frames, adopt_node, v);
-	if (!r)
-		r = adopt_slots(v, i);
+	r = adopt_slots(v, i);
 	rwlock_drop_shared(&i->map);
 	return r;
 }
@@ -229,6 +229,8 @@ int recover(struct volume *v, const struct receipts *receipts)
 	int r = settle_receipts(v, receipts);
 
 	while (!r && (i = itable_next(v->pool.itable, &number)))
+		r = adopt_nodes(v, i);
+	for (number = 0; !r && (i = itable_next(v->pool.itable, &number));)
 		r = adopt_inode(v, i);
 	if (r < 0)
 		return r;

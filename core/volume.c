@@ -226,6 +226,7 @@ int volume_start(struct volume *v)
 {
 	int r = scan_start(v->scan);
 
+	keeper_surplus(v->keeper); /* whoever had all this before us may have left more than we know of */
 	return r < 0 ? r : keeper_start(v->keeper);
 }
 

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -58,6 +59,15 @@ static inline uint32_t take_one(struct store *s)
 static inline int64_t sum(struct store *s, enum attr attr)
 {
 	return counters_sum(&s->counters, attr);
+}
+
+/* What the memfd takes of the system's memory. */
+static inline uint64_t memory_pages(struct store *s)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(s->fd, &st), 0);
+	return (uint64_t)st.st_blocks * 512 / PAGE_BYTES;
 }
 
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

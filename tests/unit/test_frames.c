@@ -117,32 +117,6 @@ static void pin__more_than_can_be_counted_are_refused(void **state)
 	assert_true(frames_look(s->f, frame).free);
 }
 
-static void adopt__counts_references_and_frees_the_rest(void **state)
-{
-	struct store *s = *state;
-	uint32_t frame[3];
-
-	assert_int_equal(frames_adopt(s->f, 100, 5, false), 0);
-	assert_int_equal(frames_adopt(s->f, 100, 5, false), 0);
-	assert_int_equal(frames_adopt(s->f, 50, 0, true), 0);
-	assert_int_equal(frames_adopt(s->f, 50, 0, true), -EUCLEAN); /* a node twice */
-	assert_int_equal(frames_adopt(s->f, 50, 0, false), -EUCLEAN);
-	assert_int_equal(frames_adopt(s->f, 100, 0, true), -EUCLEAN);
-	assert_int_equal(frames_adopt(s->f, FRAMES_FIRST - 1, 0, false), -EUCLEAN);
-	assert_int_equal(frames_adopt(s->f, CAPACITY, 0, false), -EUCLEAN);
-	frames_adopt_end(s->f);
-	assert_int_equal(frames_end(s->f), 101);
-	assert_int_equal(frames_look(s->f, 100).refs, 2);
-	assert_int_equal(frames_look(s->f, 100).domain, 5);
-	assert_true(frames_look(s->f, 50).table);
-	assert_int_equal(frames_used(s->f), 2);
-	assert_int_equal(frames_tables(s->f), 1);
-	assert_int_equal(sum(s, ATTR_pages_shared), 1);
-	assert_int_equal(frames_take(s->f, 0, 3, FRAMES_ORDINARY, frame), FRAMES_OK);
-	for (unsigned n = 0; n < 3; n++)
-		assert_true(frame[n] != 100 && frame[n] != 50);
-}
-
 static void new__fails_without_memory(void **state)
 {
 	struct store *s = *state;
@@ -380,7 +354,6 @@ int main(void)
 		STORE_TEST(unindex__only_in_the_state_asked_for),
 		STORE_TEST(marks__are_kept_apart),
 		STORE_TEST(pin__more_than_can_be_counted_are_refused),
-		STORE_TEST(adopt__counts_references_and_frees_the_rest),
 		STORE_TEST(new__fails_without_memory),
 		STORE_TEST(untracked__is_a_class_of_its_own),
 		STORE_TEST(untracked__goes_with_the_frame),

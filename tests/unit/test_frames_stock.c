@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/unit/frames_store.h"
 
-#include <sys/stat.h>
-
 #include "core/failpoint.h"
 
 static void table__a_node_is_zeroed_and_no_page(void **state)
@@ -59,14 +57,6 @@ static void take__fails_without_memory(void **state)
 static void on_surplus(void *arg)
 {
 	((struct store *)arg)->surplus++;
-}
-
-static uint64_t memory_pages(struct store *s)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(s->fd, &st), 0);
-	return (uint64_t)st.st_blocks * 512 / PAGE_BYTES;
 }
 
 static void reclaim__what_was_freed_goes_back(void **state)

@@ -315,6 +315,29 @@ static void reopen__what_was_allocated_beyond_the_end_stays(void **state)
 	assert_int_equal(slot_at(f, ino, 19), SLOT_RESERVED);
 }
 
+static void reopen__memory_that_nobody_uses_goes_back(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "f"), gone = make_file(f, "gone");
+	struct stat st;
+
+	for (unsigned n = 0; n < 30; n++) { /* in turn, so that what goes lies between what stays */
+		put_pages(f, ino, n * 100, 100, 1 + n * 100, 1);
+		put_pages(f, gone, n * 100, 100, 10000 + n * 100, 1);
+	}
+	drop_file(f, "gone", gone);
+	fixture_reopen(f);
+	assert_int_equal(fstat(f->config.frames_fd, &st), 0);
+	assert_true(st.st_blocks / 8 >= 6000);
+	assert_int_equal(volume_start(f->v), 0);
+	assert_int_equal(volume_settle(f->v, 10000), 0);
+	assert_int_equal(fstat(f->config.frames_fd, &st), 0);
+	assert_in_range(st.st_blocks / 8, figure(f, ATTR_store_frames),
+			figure(f, ATTR_store_frames) + figure(f, ATTR_store_warm_frames));
+	assert_true(figure(f, ATTR_store_warm_frames) < 1500);
+	assert_page(f, ino, 2999, 3000);
+}
+
 static void reopen__directories_are_where_the_names_say(void **state)
 {
 	struct fixture *f = *state;
@@ -448,8 +471,8 @@ static void copy__sees_the_same_and_changes_nothing(void **state)
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__everything_is_as_before),
 	FIXTURE_TEST(reopen__attributes_of_nobody_are_dropped),
-		FIXTURE_TEST(reopen__who_takes_over_says_how_often_and_how_long),
-		FIXTURE_TEST(reopen__settings_stay),
+	FIXTURE_TEST(reopen__who_takes_over_says_how_often_and_how_long),
+	FIXTURE_TEST(reopen__settings_stay),
 	FIXTURE_TEST(reopen__pages_shared_before_are_met_again),
 	FIXTURE_TEST(reopen__who_knew_an_unlinked_file_still_does),
 	FIXTURE_TEST(reopen__attributes_of_the_dying_that_cannot_be_dropped_wait),
@@ -459,6 +482,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__slots_beyond_the_end_are_dropped),
 	FIXTURE_TEST(reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone),
 	FIXTURE_TEST(reopen__what_was_allocated_beyond_the_end_stays),
+	FIXTURE_TEST(reopen__memory_that_nobody_uses_goes_back),
 	FIXTURE_TEST(reopen__directories_are_where_the_names_say),
 	FIXTURE_TEST(reopen__numbers_do_not_recur),
 	FIXTURE_TEST(reopen__foreign_memory_is_refused),

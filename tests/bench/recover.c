@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tests/bench/recover.c - how long a mount stands still when its daemon has been killed: volume_open() of what is left.
+ *
+ * A child fills a volume and is killed; others open it, one after the other, and are killed, too, as fresh as a worker
+ * that its supervisor has forked.  Printed is how long each took, at best and in the middle.
+ *
+ *     recover [MIB FILES SHARERS]...      so much in so many files, of which each page is there SHARERS times
+ */
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/volume.h"
+#include "tests/unit/tempdir.h"
+
+enum { ROUNDS = 7 };
+
+struct load {
+	unsigned mib, files, sharers;
+};
+
+static struct volume_config config;
+static double *took; /* shared with the children */
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void must(bool done, const char *what)
+{
+	if (done)
+		return;
+	fprintf(stderr, "recover: %s\n", what);
+	exit(1);
+}
+
+static uint64_t make_file(struct volume *v, unsigned n)
+{
+	const struct volume_new new = { .mode = 0100644, .open_flags = -1 };
+	struct volume_entry e;
+	char name[32];
+
+	(void)snprintf(name, sizeof(name), "file%u", n);
+	must(volume_create(v, ROOT_INO, (struct name){ name, strlen(name) }, &new, &e) == 0, "create");
+	return e.ino;
+}
+
+static void fill(struct volume *v, const struct load *l)
+{
+	static uint64_t data[BATCH_PAGES][PAGE_BYTES / sizeof(uint64_t)];
+	uint64_t pages = (uint64_t)l->mib << 8, each = pages / l->files, page = 0;
+
+	for (unsigned n = 0; n < l->files; n++) {
+		uint64_t ino = make_file(v, n);
+
+		for (uint64_t index = 0; index < each;) {
+			unsigned count = (unsigned)MIN(each - index, (uint64_t)BATCH_PAGES);
+			size_t len = (size_t)count << PAGE_SHIFT;
+
+			for (unsigned k = 0; k < count; k++)
+				data[k][0] = data[k][7] = 1 + page++ % MAX(pages / l->sharers, UINT64_C(1));
+			must(volume_write(v, ino, index << PAGE_SHIFT, data, len, 0) == (ssize_t)len, "write");
+			index += count;
+		}
+	}
+}
+
+/* In a child, which does not end by itself. */
+static void in_child(void (*what)(const struct load *l), const struct load *l)
+{
+	int status;
+	pid_t pid = fork();
+
+	must(pid >= 0, "fork");
+	if (!pid) {
+		what(l);
+		raise(SIGKILL);
+	}
+	must(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status), "child");
+}
+
+static void build(const struct load *l)
+{
+	struct volume *v;
+
+	must(volume_open(&config, &v) == 0, "open");
+	fill(v, l);
+}
+
+static void take_over(const struct load *l)
+{
+	struct volume *v;
+	double began = now();
+
+	must(volume_open(&config, &v) == 0, "open again");
+	*took = now() - began;
+}
+
+static int by_size(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void measure(const struct load *l)
+{
+	double each[ROUNDS];
+	void *dir = NULL;
+
+	must(tempdir_setup(&dir) == 0, "directory");
+	config = (struct volume_config){ .dir = dir, .size_pages = 1 << 24, .nr_inodes = 1 << 22, .mode = 01777,
+					 .merge_on_write = true };
+	must(volume_memfds(&config.frames_fd, &config.inodes_fd) == 0, "memfds");
+	in_child(build, l);
+	for (unsigned n = 0; n < ROUNDS; n++) {
+		in_child(take_over, l);
+		each[n] = *took * 1000;
+	}
+	qsort(each, ROUNDS, sizeof(each[0]), by_size);
+	printf("%5u MiB in %6u files, each page %3u times: %7.1f ms at best, %7.1f in the middle\n", l->mib, l->files,
+	       l->sharers, each[0], each[ROUNDS / 2]);
+	(void)fflush(stdout);
+	close(config.frames_fd);
+	close(config.inodes_fd);
+	tempdir_teardown(&dir);
+}
+
+static unsigned number(const char *text)
+{
+	unsigned long n = strtoul(text, NULL, 10);
+
+	must(n && n <= UINT32_MAX, "MIB FILES SHARERS, none of them 0");
+	return (unsigned)n;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct load usual[] = { { 64, 16, 1 }, { 64, 16, 16 }, { 1024, 16, 1 }, { 4096, 16, 16 },
+					     { 4096, 1, 4096 }, { 400, 100000, 100 } };
+
+	took = mmap(NULL, sizeof(*took), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	must(took != MAP_FAILED, "memory");
+	for (int n = 1; n + 2 < argc; n += 3)
+		measure(&(struct load){ number(argv[n]), number(argv[n + 1]), number(argv[n + 2]) });
+	for (unsigned n = 0; argc < 2 && n < ARRAY_SIZE(usual); n++)
+		measure(&usual[n]);
+	return 0;
+}
