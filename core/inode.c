@@ -267,6 +267,7 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 	record->ranges = 0;
 	record->slots = 0;
 	record->mtime_set = 0;
+	record->resizing = 0;
 	record->domain = domain;
 	record->tenant = 0;
 	for (unsigned i = 0; i < INODE_DIRECT; i++)

@@ -69,6 +69,7 @@ struct inode_record {
 	_Atomic uint64_t slots;  /* slots that are neither holes nor lent */
 	_Atomic uint64_t mtime_set; /* when somebody set mtime (seconds since boot), 0: since then written */
 	_Atomic uint16_t domain, tenant; /* fixed at creation; unmerging may still ask who had the record before */
+	_Atomic uint32_t resizing; /* writes and truncations on their way: there may be something beyond the end */
 } __attribute__((aligned(64)));
 
 /* The first pages of the memfd. */
@@ -153,6 +154,19 @@ struct inode_attr *inode_attr_begin(struct inode *i) ACQUIRES(i->attr);
 void inode_attr_end(struct inode *i) RELEASES(i->attr);
 
 uint64_t inode_size(struct inode *i);
+
+/* Around whatever may store pages before it stores the size that they need, or the other way round: whoever takes
+ * over looks beyond the end of no other files. */
+static inline void inode_resize_begin(struct inode *i)
+{
+	atomic_fetch_add(&i->record->resizing, 1);
+}
+
+static inline void inode_resize_end(struct inode *i)
+{
+	atomic_fetch_sub(&i->record->resizing, 1);
+}
+
 void inode_stat(struct inode *i, struct stat *ret);
 
 /* Stamp with the time of now, as the kernel's current_time(): coarse. */

@@ -91,6 +91,21 @@ _Atomic uint32_t *ptab_next(const struct inode *i, const struct frames *f, uint6
 	return NULL;
 }
 
+_Atomic uint32_t *ptab_leaf(const struct inode *i, const struct frames *f, uint64_t *io_index, unsigned *ret_count)
+{
+	unsigned count = root_height(i->record->root) ? (unsigned)PTAB_FANOUT : (unsigned)INODE_DIRECT;
+	_Atomic uint32_t *slot = NULL;
+	uint64_t index = *io_index & ~(uint64_t)(count - 1), next = index;
+
+	while (!slot && next < FILE_PAGES_MAX) {
+		index = next;
+		slot = descend(i, f, index, &next);
+	}
+	*io_index = index;
+	*ret_count = count;
+	return slot;
+}
+
 unsigned ptab_missing(const struct inode *i, const struct frames *f, uint64_t index)
 {
 	uint64_t root = i->record->root;

@@ -2,11 +2,13 @@
 /* core/recover.c - from two memfds and names.db to a volume that works.
  *
  * Believed: inode records, page tables, names.  Rebuilt from them: reference counts, the free list, the page
- * counters, slots of each inode, what is charged, link counts.  Dropped: what lies beyond the end of a file
- * (a write that was to extend it has stored its pages and not yet its size), inodes that nobody knows,
- * and inodes that were being freed.  The content index starts empty: pages that are shared
- * stay so, others are found again as they are written or scanned.
+ * counters, slots of each inode, what is charged (adopt.c, in threads of its own, while names are counted here), link
+ * counts.  Dropped: what lies beyond the end of a file that was being written or truncated (a write that was to extend
+ * it has stored its pages and not yet its size), holes kept for somebody who could store into them and has closed the
+ * file, inodes that nobody knows, and inodes that were being freed.  The content index starts empty: pages that are
+ * shared stay so, others are found again as they are written or scanned.
  */
+#include "adopt.h"
 #include "advice.h"
 #include "failpoint.h"
 #include "log.h"
@@ -14,50 +16,6 @@
 #include "range.h"
 #include "volume_inside.h"
 #include "volume_xattr.h"
-
-static int adopt_node(void *arg, uint32_t node)
-{
-	struct volume *v = arg;
-
-	return frames_adopt_node(v->pool.frames, node);
-}
-
-static int adopt_slots(struct volume *v, struct inode *i) REQUIRES_SHARED(i->map)
-{
-	struct pool *p = &v->pool;
-	bool plain = advice_is_plain(i), unmerged = pool_setting(p, ATTR_run) == 2;
-	uint64_t index = 0;
-	_Atomic uint32_t *slot;
-
-	i->record->slots = 0;
-	for (; (slot = ptab_next(i, p->frames, index, FILE_PAGES_MAX, &index)); index++) {
-		bool untracked = unmerged || !(plain || advice_may_merge(i, p->frames, index));
-		int r = frames_adopt(p->frames, slot, 1, i->record->domain, untracked);
-
-		if (r < 0)
-			return r;
-		pool_slot_changed(p, i, SLOT_HOLE, *slot);
-		(void)pool_charge(p, 1, true);
-	}
-	return 0;
-}
-
-static int adopt_nodes(struct volume *v, struct inode *i)
-{
-	int r = ptab_walk_nodes(i, v->pool.frames, adopt_node, v);
-
-	return r ? r : advice_walk_nodes(i, v->pool.frames, adopt_node, v);
-}
-
-static int adopt_inode(struct volume *v, struct inode *i)
-{
-	int r;
-
-	rwlock_take_shared(&i->map);
-	r = adopt_slots(v, i);
-	rwlock_drop_shared(&i->map);
-	return r;
-}
 
 /* By record number; its generation is whatever it is now. */
 static struct inode *inode_of(struct volume *v, uint32_t number)
@@ -96,21 +54,24 @@ static int count_name(void *arg, uint32_t dir, const struct names_entry *e)
  * directories have one and are one in themselves. */
 static void set_links(struct links *l, struct inode *i)
 {
-	struct inode_attr *attr = inode_attr_begin(i);
+	struct inode_attr is = inode_attr_get(i), attr = is;
 	uint32_t parent = l->parent[i->number];
 
-	attr->nlink = l->count[i->number];
-	if (attr->nlink)
+	attr.nlink = l->count[i->number];
+	if (attr.nlink && (i->record->flags & INODE_LINKABLE))
 		atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LINKABLE);
-	if (S_ISDIR(attr->mode)) {
-		if (attr->nlink || inode_ino(i) == ROOT_INO)
-			attr->nlink += inode_ino(i) == ROOT_INO ? 2 : 1;
-		attr->size = volume_dir_size(l->entries[i->number]);
+	if (S_ISDIR(attr.mode)) {
+		if (attr.nlink || inode_ino(i) == ROOT_INO)
+			attr.nlink += inode_ino(i) == ROOT_INO ? 2 : 1;
+		attr.size = volume_dir_size(l->entries[i->number]);
 		if (parent)
-			attr->parent = inode_ino(inode_of(l->v, parent));
-	} else if (attr->nlink > 1) {
-		(void)!itable_add_names(l->v->pool.itable, attr->nlink - 1, true);
+			attr.parent = inode_ino(inode_of(l->v, parent));
+	} else if (attr.nlink > 1) {
+		(void)!itable_add_names(l->v->pool.itable, attr.nlink - 1, true);
 	}
+	if (attr.nlink == is.nlink && attr.size == is.size && attr.parent == is.parent)
+		return;
+	*inode_attr_begin(i) = attr;
 	inode_attr_end(i);
 }
 
@@ -181,16 +142,26 @@ static int zero_tail(struct volume *v, struct inode *i, uint64_t size)
 	return 0;
 }
 
-static int drop_beyond_end(struct volume *v, struct inode *i)
+/* A write or a truncation was on its way. */
+static int settle_end(struct volume *v, struct inode *i)
 {
 	struct inode_attr attr = inode_attr_get(i);
+	int r;
 
 	range_drop(&v->pool, i, pages_of(attr.size), FILE_PAGES_MAX);
 	advice_cut(&v->pool, i, pages_of(attr.size));
-	return S_ISREG(attr.mode) && attr.size % PAGE_BYTES ? zero_tail(v, i, attr.size) : 0;
+	r = S_ISREG(attr.mode) && attr.size % PAGE_BYTES ? zero_tail(v, i, attr.size) : 0;
+	if (!r)
+		i->record->resizing = 0;
+	return r;
 }
 
-static int drop_inode(struct volume *v, struct inode *i)
+static bool is_lent_for_nothing(const struct inode *i)
+{
+	return (i->record->flags & INODE_LENT) && !i->record->stores;
+}
+
+static int settle(struct volume *v, struct inode *i)
 {
 	int r = 0;
 
@@ -199,23 +170,39 @@ static int drop_inode(struct volume *v, struct inode *i)
 		advice_cut(&v->pool, i, 0);
 		atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_UNBURIED);
 		volume_discard(v, i);
-	} else {
-		r = drop_beyond_end(v, i);
-		volume_bury(v, i);
+		return 0;
 	}
+	if (i->record->resizing)
+		r = settle_end(v, i);
+	if (!r && is_lent_for_nothing(i))
+		range_return_lent(&v->pool, i);
+	if (!r)
+		volume_bury(v, i);
 	return r;
 }
 
-/* What was being freed when the last owner ended, what nobody knows, and what lies beyond ends. */
-static int drop_the_dead(struct volume *v)
+/* Most are as they should be, and are only looked at. */
+static bool is_settled(struct inode *i)
+{
+	const struct inode_record *record = i->record;
+
+	return record->used == INODE_USED && !record->resizing && !is_lent_for_nothing(i) &&
+	       (record->lookups || record->opens || inode_attr_get(i).nlink);
+}
+
+/* What was being freed when the last owner ended, what nobody knows, what lies beyond ends, and what is kept for a
+ * writer who has gone. */
+static int settle_all(struct volume *v)
 {
 	uint32_t number = 0;
 	struct inode *i;
 	int r = 0;
 
 	while (!r && (i = itable_next(v->pool.itable, &number))) {
+		if (is_settled(i))
+			continue;
 		gate_enter(&v->gate);
-		r = drop_inode(v, i);
+		r = settle(v, i);
 		gate_leave(&v->gate);
 		failpoint_kill(KILL_recover_dropping);
 	}
@@ -224,21 +211,19 @@ static int drop_the_dead(struct volume *v)
 
 int recover(struct volume *v, const struct receipts *receipts)
 {
-	uint32_t number = 0;
-	struct inode *i;
-	int r = settle_receipts(v, receipts);
+	struct adoption a;
+	int r = settle_receipts(v, receipts), counted;
 
-	while (!r && (i = itable_next(v->pool.itable, &number)))
-		r = adopt_nodes(v, i);
-	for (number = 0; !r && (i = itable_next(v->pool.itable, &number));)
-		r = adopt_inode(v, i);
 	if (r < 0)
 		return r;
-	frames_adopt_end(v->pool.frames);
+	r = adopt_begin(&a, &v->pool);
+	if (!r)
+		r = recount_links(v);
+	counted = adopt_end(&a);
+	r = r < 0 ? r : counted;
 	failpoint_kill(KILL_recover_adopted);
-	r = recount_links(v);
 	if (!r)
 		r = names_xattr_walk(v->names, adopt_xattr, v);
 	failpoint_kill(KILL_recover_linked);
-	return r < 0 ? r : drop_the_dead(v);
+	return r < 0 ? r : settle_all(v);
 }

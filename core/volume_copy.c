@@ -141,7 +141,9 @@ ssize_t volume_copy(struct volume *v, const struct volume_copy *what, unsigned f
 	if ((flags & VOLUME_COPY_UNSEEN) && may_be_stored(&c))
 		return -EXDEV;
 	gate_enter(&v->gate);
+	inode_resize_begin(c.to);
 	n = copy_inside(&c, flags, interrupt);
+	inode_resize_end(c.to);
 	gate_leave(&v->gate);
 	return n;
 }

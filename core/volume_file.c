@@ -134,10 +134,12 @@ static int truncate_to(struct volume *v, struct inode *i, uint64_t size)
 		r = range_zero(&v->pool, i, size, PAGE_BYTES - size % PAGE_BYTES);
 	if (r < 0)
 		return r;
+	inode_resize_begin(i);
 	set_size(i, size);
 	advice_cut(&v->pool, i, pages_of(size));
 	if (size <= old)
 		range_clear(&v->pool, i, pages_of(size), FILE_PAGES_MAX);
+	inode_resize_end(i);
 	pool_changed(&v->pool);
 	return 0;
 }
@@ -447,7 +449,9 @@ ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void
 		len = MIN(len, FILE_BYTES_MAX - offset);
 	}
 	gate_enter(&v->gate);
+	inode_resize_begin(i);
 	n = write_inside(v, i, offset, data, len, flags);
+	inode_resize_end(i);
 	gate_leave(&v->gate);
 	return (flags & VOLUME_WRITEBACK) && n == (ssize_t)len ? (ssize_t)asked : n;
 }

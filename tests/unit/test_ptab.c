@@ -54,6 +54,36 @@ static unsigned clear(struct fixture *f, struct inode *i, uint64_t from, uint64_
 	return all;
 }
 
+static void leaf__each_once_and_in_order(void **state)
+{
+	static const uint64_t index[] = { 5, 3 * PTAB_FANOUT - 1, 3 * PTAB_FANOUT, FILE_PAGES_MAX - 1 };
+	struct fixture *f = *state;
+	struct inode *i = file(f);
+	_Atomic uint32_t *slot;
+	unsigned count;
+	uint64_t at = 0;
+
+	rwlock_take_shared(&i->map);
+	slot = ptab_leaf(i, f->v->pool.frames, &at, &count); /* those in the record */
+	assert_ptr_equal(slot, i->record->direct);
+	assert_int_equal(count, INODE_DIRECT);
+	at += count;
+	assert_null(ptab_leaf(i, f->v->pool.frames, &at, &count));
+	rwlock_drop_shared(&i->map);
+	for (unsigned n = 0; n < ARRAY_SIZE(index); n++)
+		(void)reach(f, i, index[n]);
+	at = 0;
+	rwlock_take_shared(&i->map);
+	for (unsigned n = 0; n < ARRAY_SIZE(index); n++, at += count) {
+		slot = ptab_leaf(i, f->v->pool.frames, &at, &count);
+		assert_int_equal(count, PTAB_FANOUT);
+		assert_int_equal(at, index[n] / PTAB_FANOUT * PTAB_FANOUT);
+		assert_ptr_equal(slot + index[n] % PTAB_FANOUT, ptab_slot(i, f->v->pool.frames, index[n]));
+	}
+	assert_null(ptab_leaf(i, f->v->pool.frames, &at, &count));
+	rwlock_drop_shared(&i->map);
+}
+
 static void slot__small_files_need_no_node(void **state)
 {
 	struct fixture *f = *state;
@@ -141,6 +171,7 @@ static void walk__meets_each_node_until_told_to_stop(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
+	FIXTURE_TEST(leaf__each_once_and_in_order),
 	FIXTURE_TEST(slot__small_files_need_no_node),
 	FIXTURE_TEST(extend__keeps_what_was_there_at_every_height),
 	FIXTURE_TEST(clear__a_part_leaves_the_rest),

@@ -269,6 +269,7 @@ static void reopen__slots_beyond_the_end_are_dropped(void **state)
 	struct inode *i = volume_inode(f->v, w.one);
 
 	/* a truncation that had come as far as the size */
+	inode_resize_begin(i);
 	inode_attr_begin(i)->size = 3 * PAGE_BYTES;
 	inode_attr_end(i);
 	fixture_reopen(f);
@@ -292,6 +293,7 @@ static void reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone(void **
 	fill_page(expected, A);
 	memset(expected + 100, 0, PAGE_BYTES - 100);
 	/* a write that had stored its page and not yet its size */
+	inode_resize_begin(i);
 	inode_attr_begin(i)->size = 2 * PAGE_BYTES + 100;
 	inode_attr_end(i);
 	fixture_reopen(f);
@@ -313,6 +315,34 @@ static void reopen__what_was_allocated_beyond_the_end_stays(void **state)
 	fixture_check(f);
 	assert_figure(f, store_reserved_pages, 20);
 	assert_int_equal(slot_at(f, ino, 19), SLOT_RESERVED);
+}
+
+/* Whoever was giving it back takes the mark away first, and may come no further. */
+static void reopen__what_was_lent_goes_back_when_its_writer_has_gone(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t gone = make_file(f, "gone"), here = make_file(f, "here");
+	uint8_t page[PAGE_BYTES];
+	bool keep;
+
+	truncate_to_pages(f, gone, 100);
+	truncate_to_pages(f, here, 100);
+	assert_int_equal(volume_file_open(f->v, gone, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, here, O_RDWR, &keep), 0);
+	assert_int_equal(get_bytes(f, gone, 0, sizeof(page), page), sizeof(page));
+	assert_int_equal(get_bytes(f, here, 0, sizeof(page), page), sizeof(page));
+	assert_figure(f, store_reserved_pages, 2);
+	volume_inode(f->v, gone)->record->stores = 0;
+	atomic_fetch_and(&volume_inode(f->v, gone)->record->flags, ~(uint32_t)INODE_LENT);
+	fixture_reopen(f);
+	fixture_check(f);
+	assert_figure(f, store_reserved_pages, 1);
+	assert_int_equal(slot_at(f, here, 0), SLOT_LENT);
+	assert_int_equal(volume_file_open(f->v, gone, O_RDWR, &keep), 0);
+	assert_false(keep); /* the kernel may still have that page of zeroes */
+	volume_file_release(f->v, gone, O_RDWR);
+	volume_file_release(f->v, here, O_RDWR);
+	assert_figure(f, store_reserved_pages, 0);
 }
 
 static void reopen__memory_that_nobody_uses_goes_back(void **state)
@@ -482,6 +512,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__slots_beyond_the_end_are_dropped),
 	FIXTURE_TEST(reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone),
 	FIXTURE_TEST(reopen__what_was_allocated_beyond_the_end_stays),
+	FIXTURE_TEST(reopen__what_was_lent_goes_back_when_its_writer_has_gone),
 	FIXTURE_TEST(reopen__memory_that_nobody_uses_goes_back),
 	FIXTURE_TEST(reopen__directories_are_where_the_names_say),
 	FIXTURE_TEST(reopen__numbers_do_not_recur),

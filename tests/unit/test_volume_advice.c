@@ -382,7 +382,8 @@ static void range__a_truncation_that_was_cut_short_is_finished_at_takeover(void 
 
 	put_pages(f, ino, 0, PAGES, A, 0);
 	assert_int_equal(advise_pages(f, ino, 5, PAGES, VOLUME_UNMERGEABLE), 0);
-	inode_attr_begin(i)->size = 10 * PAGE_BYTES; /* as far as it came */
+	inode_resize_begin(i); /* as far as it came */
+	inode_attr_begin(i)->size = 10 * PAGE_BYTES;
 	inode_attr_end(i);
 	fixture_reopen(f);
 	truncate_to_pages(f, ino, PAGES);
