@@ -163,6 +163,8 @@ static void check_frames(struct walk *w)
 		if (info.refs != w->refs[frame])
 			violation(w, "frame %u counts %u references and has %u", frame, info.refs,
 				  w->refs[frame]);
+		if (info.damaged && info.indexed)
+			violation(w, "frame %u is damaged, and in the content index", frame);
 		if (info.free && (info.refs || info.pins || info.indexed))
 			violation(w, "frame %u is free and in use", frame);
 		used += !info.free && (info.refs || info.pins || info.indexed);

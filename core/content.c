@@ -241,7 +241,11 @@ static enum content_r enter(struct search *q, struct shard *s) REQUIRES(s->lock)
 {
 	uint64_t entry = entry_of(q->tag, q->but);
 
-	if (!q->but || frames_look(q->c->frames, q->but).indexed || !insert_locked(s, entry))
+	struct frame_info info = { .indexed = true };
+
+	if (q->but)
+		info = frames_look(q->c->frames, q->but);
+	if (info.indexed || info.damaged || !insert_locked(s, entry))
 		return CONTENT_ABSENT;
 	frames_set_indexed(q->c->frames, q->but, q->tag);
 	return CONTENT_INSERTED;
@@ -342,6 +346,22 @@ static bool unindex(struct content *c, uint32_t frame, enum frames_unindex when)
 bool content_withdraw(struct content *c, uint32_t frame)
 {
 	return unindex(c, frame, FRAMES_UNINDEX_OWNED);
+}
+
+bool content_condemn(struct content *c, uint32_t frame)
+{
+	struct frame_info info = frames_look(c->frames, frame);
+	struct shard *s = shard_of(c, info.tag);
+	bool in;
+
+	lock_take(&s->lock);
+	in = is_in(c, s, info.tag, frame);
+	if (in) {
+		forget(c, s, info.tag, frame, frames_look(c->frames, frame).shelved);
+		frames_set_damaged(c->frames, frame);
+	}
+	lock_drop(&s->lock);
+	return in;
 }
 
 void content_unpin(struct content *c, uint32_t frame)

@@ -39,6 +39,10 @@ bool content_pin(struct content *c, uint32_t frame);
  * written in place.  False: somebody else sees it. */
 bool content_withdraw(struct content *c, uint32_t frame);
 
+/* The caller has pinned it and found that its bytes are not what they were: take it out for good, whoever refers to
+ * it.  False: it is not in. */
+bool content_condemn(struct content *c, uint32_t frame);
+
 /* Balance frames_pin() and frames_ref(), and free what nobody holds any more. */
 void content_unpin(struct content *c, uint32_t frame);
 void content_unref(struct content *c, uint32_t frame);

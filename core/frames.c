@@ -24,7 +24,7 @@
  * under max_kernel_pages to another. */
 static void transition(struct frames *f, uint32_t frame, uint64_t from, uint64_t to)
 {
-	const uint64_t what = REFS | INDEXED | UNTRACKED;
+	const uint64_t what = REFS | INDEXED | UNTRACKED | DAMAGED;
 	struct frames_account a, b;
 
 	if ((from & what) == (to & what) || (to & TABLE))
@@ -39,6 +39,8 @@ static void transition(struct frames *f, uint32_t frame, uint64_t from, uint64_t
 		counters_add(f->counters, ATTR_pages_shared, b.shared - a.shared);
 	if (a.sharing != b.sharing)
 		counters_add(f->counters, ATTR_pages_sharing, b.sharing - a.sharing);
+	if ((from ^ to) & DAMAGED)
+		counters_add(f->counters, ATTR_scrub_damaged, to & DAMAGED ? 1 : -1);
 	counters_add(f->counters, ATTR_store_data_pages,
 		     (int64_t)(to & REFS) - (int64_t)(from & REFS));
 	if ((a.shared || b.shared) && !f->changed[frame / FRAMES_RANGE])
@@ -122,7 +124,8 @@ struct frame_info frames_look(const struct frames *f, uint32_t frame)
 		.dirty = word & DIRTY,
 		.table = word & TABLE,
 		.free = word & FREE,
-		.untracked = word & UNTRACKED,
+		.untracked = word & (UNTRACKED | DAMAGED),
+		.damaged = word & DAMAGED,
 		.rewrites = (word & REWRITES) >> REWRITE_SHIFT,
 		.tag = atomic_load_explicit(&f->tag[frame], memory_order_relaxed),
 	};
@@ -147,7 +150,7 @@ static bool ref(struct frames *f, uint32_t frame, uint64_t shared_max)
 	do {
 		ASSERT(!(word & (FREE | TABLE)));
 		refs = word & REFS;
-		if (refs >= most)
+		if (refs >= most || (word & DAMAGED))
 			return false;
 		if (refs == 1 && shared_max &&
 		    (uint64_t)counters_sum(f->counters, ATTR_pages_shared) >= shared_max)
@@ -208,7 +211,7 @@ enum frames_r frames_unref(struct frames *f, uint32_t frame)
 
 bool frames_own(const struct frames *f, uint32_t frame)
 {
-	return (frames_word(f, frame) & (REFS | PINS | INDEXED)) == REF;
+	return (frames_word(f, frame) & (REFS | PINS | INDEXED | DAMAGED)) == REF;
 }
 
 static void set_bits(struct frames *f, uint32_t frame, uint64_t clear, uint64_t set)
@@ -282,6 +285,11 @@ bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex 
 	if (to == FREE)
 		frames_release(f, frame);
 	return true;
+}
+
+void frames_set_damaged(struct frames *f, uint32_t frame)
+{
+	set_bits(f, frame, INDEXED | SHELVED, DAMAGED);
 }
 
 bool frames_changed(struct frames *f, uint32_t first)

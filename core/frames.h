@@ -4,6 +4,7 @@
  * Owns     every frame of the frame memfd, its word (counts and flags), its tag and its history.
  * Keeps    S1 a frame is written in place only by whoever frames_own() said yes to, under the page lock
  *             of its one slot: one reference, no pin, not in the content index.
+ *             Nor, then, is a damaged one.
  *          S2 a frame is free exactly when nobody refers to it, pins it, or finds it in the index.
  *          S3 a page of a file is in exactly one of the page counters, by what its frame's word says;
  *             whoever changes the word moves the counters, inside the gate.
@@ -20,7 +21,7 @@
 #include "attrs.h"
 #include "room.h"
 
-enum { FRAMES_FIRST = 8, FRAMES_REFS_MAX = (1 << 26) - 1, FRAMES_REWRITES_MAX = 3 };
+enum { FRAMES_FIRST = 8, FRAMES_REFS_MAX = (1 << 25) - 1, FRAMES_REWRITES_MAX = 3 };
 
 struct frames;
 enum frames_r { FRAMES_OK, FRAMES_FULL, FRAMES_IDLE };
@@ -31,7 +32,9 @@ struct frame_info {
 	bool indexed;      /* in the content index */
 	bool shelved;      /* and there, but not to be found: it has slots enough */
 	bool dirty;        /* stored into since the scanner last looked */
-	bool untracked;    /* left out of merging, or not looked at since all was unmerged */
+	bool untracked;    /* left out of merging, or not looked at since all was unmerged; or damaged */
+	bool damaged;      /* its bytes have changed by themselves (scrub.h): no slot is added to it, nor is it
+			    * written to; it stays until its last slot has gone elsewhere */
 	bool table;        /* holds a node of a page table */
 	bool free;
 	unsigned rewrites; /* whole-page writes since it was last found quiet, up to REWRITES_MAX */
@@ -100,6 +103,8 @@ enum frames_unindex { FRAMES_UNINDEX_IDLE, FRAMES_UNINDEX_OWNED };
 void frames_set_indexed(struct frames *f, uint32_t frame, uint32_t tag);
 void frames_set_shelved(struct frames *f, uint32_t frame, bool shelved);
 bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex when);
+/* Out of the index for good, whoever refers to it or looks: it is `damaged` until it is free. */
+void frames_set_damaged(struct frames *f, uint32_t frame);
 
 /* Give warm free frames beyond the reserve back to the system, and what others left behind that were killed.  True
  * if there was anything. */

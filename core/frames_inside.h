@@ -16,7 +16,7 @@
 #include "lock.h"
 
 enum {
-	REFS_BITS = 26,
+	REFS_BITS = 25,
 	PINS_SHIFT = REFS_BITS,
 	PINS_BITS = 14,
 	DOMAIN_SHIFT = PINS_SHIFT + PINS_BITS,
@@ -34,7 +34,8 @@ enum {
 #define FREE     (UINT64_C(8) << FLAGS_SHIFT)
 #define UNTRACKED (UINT64_C(16) << FLAGS_SHIFT)
 #define SHELVED (UINT64_C(32) << FLAGS_SHIFT)
-#define REWRITE_SHIFT (FLAGS_SHIFT + 6)
+#define DAMAGED (UINT64_C(64) << FLAGS_SHIFT)
+#define REWRITE_SHIFT (FLAGS_SHIFT + 7)
 #define REWRITES (UINT64_C(3) << REWRITE_SHIFT)
 
 _Static_assert(REWRITE_SHIFT + 2 <= 64, "a frame's word is full");
@@ -93,7 +94,7 @@ static inline struct frames_account frames_account(uint64_t word)
 
 	return (struct frames_account){
 		.single = word & INDEXED   ? ATTR_pages_unshared :
-			  word & UNTRACKED ? ATTR_pages_untracked :
+			  word & (UNTRACKED | DAMAGED) ? ATTR_pages_untracked :
 					     ATTR_pages_volatile,
 		.singles = refs == 1,
 		.shared = refs > 1,

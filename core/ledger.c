@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "failpoint.h"
+#include "paths.h"
 #include "ptab.h"
 #include "volume_inside.h"
 
@@ -23,7 +24,6 @@ enum {
 	FILES_MAX = 65536,  /* rows of file_cost */
 	SHARERS_MAX = 65536,
 	WALK_SLOTS = 4096,  /* looked at before the gate is left for a moment */
-	PATH_BYTES = 4096,
 };
 
 /* --- page ------------------------------------------------------------------------------------- */
@@ -135,81 +135,6 @@ static int top_find(const struct top *top, uint32_t frame)
 	return at ? (int)((const char *)at - (const char *)top->entry) / (int)sizeof(top->entry[0]) : -1;
 }
 
-/* --- paths ------------------------------------------------------------------------------------ */
-
-struct names_map {
-	uint64_t records;
-	uint32_t *parent; /* by record: the directory of its first name, 0: none */
-	uint32_t *name;   /* and where that name begins in `bytes` */
-	char *bytes;
-	size_t used, size;
-};
-
-static int map_name(void *arg, uint32_t dir, const struct names_entry *e)
-{
-	struct names_map *m = arg;
-	uint32_t record = (uint32_t)e->ino;
-
-	if (record >= m->records || m->parent[record])
-		return 0;
-	if (m->used + e->len + 1 > m->size) {
-		size_t size = MAX(m->size * 2, (size_t)64 << 10);
-		char *bytes = size < UINT32_MAX ? mem_alloc(size, 1) : NULL;
-
-		if (!bytes)
-			return -ENOMEM;
-		memcpy(bytes, m->bytes, m->used);
-		mem_free(m->bytes);
-		m->bytes = bytes;
-		m->size = size;
-	}
-	memcpy(m->bytes + m->used, e->name, e->len);
-	m->bytes[m->used + e->len] = '\0';
-	m->name[record] = (uint32_t)m->used;
-	m->parent[record] = dir;
-	m->used += e->len + 1;
-	return 0;
-}
-
-static bool map_init(struct volume *v, struct names_map *m)
-{
-	*m = (struct names_map){ .records = itable_header(v->pool.itable)->records };
-	m->parent = mem_alloc(m->records, sizeof(*m->parent));
-	m->name = mem_alloc(m->records, sizeof(*m->name));
-	m->size = 64 << 10;
-	m->bytes = mem_alloc(m->size, 1);
-	return m->parent && m->name && m->bytes && names_walk(v->names, map_name, m) == 0;
-}
-
-static void map_fini(struct names_map *m)
-{
-	mem_free(m->parent);
-	mem_free(m->name);
-	mem_free(m->bytes);
-}
-
-/* From its last component to its first, into the end of `buf`. */
-static const char *path_of(const struct names_map *m, uint32_t record, char buf[PATH_BYTES])
-{
-	char *at = buf + PATH_BYTES - 1;
-
-	*at = '\0';
-	if (record >= m->records || !m->parent[record])
-		return "(deleted)";
-	for (; record != (uint32_t)ROOT_INO; record = m->parent[record]) {
-		const char *name = m->bytes + m->name[record];
-		size_t len = strlen(name);
-
-		if (!m->parent[record] || (size_t)(at - buf) < len + 1)
-			return "(deleted)"; /* moved while we looked, or deeper than a path can tell */
-		if (*at)
-			*--at = '/';
-		at -= len;
-		memcpy(at, name, len);
-	}
-	return at;
-}
-
 /* --- files ------------------------------------------------------------------------------------ */
 
 struct files {
@@ -283,16 +208,16 @@ static void gather_file(struct volume *v, struct files *f, struct inode *i)
 /* Paths last, so that a file's name is as new as its figures. */
 static bool add_paths(struct volume *v, struct files *f)
 {
-	struct names_map map;
-	bool ok = map_init(v, &map);
+	struct paths *paths;
+	bool ok = paths_gather(v->names, itable_header(v->pool.itable)->records, &paths) == 0;
 
 	for (unsigned n = 0; ok && n < f->costs_count; n++) {
-		char buf[PATH_BYTES];
+		char buf[PATHS_BYTES];
 
-		f->cost[n].path = strdup(path_of(&map, (uint32_t)f->cost[n].ino, buf));
+		f->cost[n].path = strdup(paths_of(paths, (uint32_t)f->cost[n].ino, buf));
 		ok = f->cost[n].path != NULL;
 	}
-	map_fini(&map);
+	paths_free(paths);
 	return ok;
 }
 

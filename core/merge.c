@@ -4,7 +4,7 @@
  *   UNTRACKED       -> VOLATILE       first pass after it may be merged again           [look_at]
  *   VOLATILE, dirty -> VOLATILE       first pass after a store: only the mark goes      [look_at]
  *   VOLATILE        -> UNSHARED       quiet for a pass, nobody has these bytes          [find_place]
- *   VOLATILE        -> SHARED, ZERO   quiet for a pass, somebody has, or they are zero  [swing]
+ *   VOLATILE        -> SHARED, ZERO   quiet for a pass, somebody has, or they are zero  [merge_swing]
  *   SHARED, not in the index (it was taken over) -> in the index, or as VOLATILE        [find_place]
  *   UNSHARED        -> SHARED         its like was full when it came, and is not now    [find_place]
  *
@@ -19,47 +19,45 @@
 #include "failpoint.h"
 #include "ptab.h"
 
-enum hold { HOLD_DONE, HOLD_GONE, HOLD_BUSY };
-
-/* Pin the slot's frame if it still is `frame`. */
-static enum hold pin_in_slot(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
+enum merge_hold merge_pin(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
 {
 	struct pagelock_wait wait = { 0 };
-	enum hold r = HOLD_GONE;
+	enum merge_hold r = MERGE_GONE;
 	_Atomic uint32_t *slot;
 
 	rwlock_take_shared(&i->map);
 	slot = ptab_slot(i, p->frames, index);
 	if (slot && !pagelock_try(&p->pagelocks, i->number, index, &wait)) {
-		r = HOLD_BUSY;
+		r = MERGE_BUSY;
 	} else if (slot) {
 		if (*slot == frame)
-			r = frames_pin(p->frames, frame) ? HOLD_DONE : HOLD_BUSY;
+			r = frames_pin(p->frames, frame) ? MERGE_HELD : MERGE_BUSY;
 		pagelock_drop(&p->pagelocks, i->number, index);
 	}
 	rwlock_drop_shared(&i->map);
 	return r;
 }
 
-/* Let the slot, if it still refers to `frame`, refer to `to` (pinned, or SLOT_ZERO). */
-static enum hold swing(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, uint32_t to)
+enum merge_hold merge_swing(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, uint32_t to)
 {
 	struct pagelock_wait wait = { 0 };
-	enum hold r = HOLD_GONE;
+	enum merge_hold r = MERGE_GONE;
 	_Atomic uint32_t *slot;
 
 	rwlock_take_shared(&i->map);
 	slot = ptab_slot(i, p->frames, index);
 	if (slot && !pagelock_try(&p->pagelocks, i->number, index, &wait)) {
-		r = HOLD_BUSY;
+		r = MERGE_BUSY;
 	} else if (slot) {
-		if (*slot == frame && (!slot_is_frame(to) || frames_ref(p->frames, to))) {
+		if (*slot == frame && slot_is_frame(to) && !frames_ref(p->frames, to)) {
+			r = MERGE_REFUSED;
+		} else if (*slot == frame) {
 			failpoint_kill(KILL_merge_pinned);
 			atomic_store_explicit(slot, to, memory_order_release);
 			failpoint_kill(KILL_merge_swung);
 			pool_slot_changed(p, i, frame, to);
 			content_unref(p->content, frame);
-			r = HOLD_DONE;
+			r = MERGE_HELD;
 		}
 		pagelock_drop(&p->pagelocks, i->number, index);
 	}
@@ -67,9 +65,9 @@ static enum hold swing(struct pool *p, struct inode *i, uint64_t index, uint32_t
 	return r;
 }
 
-static enum merge_r outcome(enum hold held, enum merge_r done)
+static enum merge_r outcome(enum merge_hold held, enum merge_r done)
 {
-	return held == HOLD_DONE ? done : held == HOLD_BUSY ? MERGE_LATER : MERGE_NOTHING;
+	return held == MERGE_HELD ? done : held == MERGE_BUSY ? MERGE_LATER : MERGE_NOTHING;
 }
 
 /* `frame` is pinned by us, in the slot, and quiet. */
@@ -78,14 +76,14 @@ static enum merge_r find_place(struct pool *p, struct inode *i, uint64_t index, 
 	const void *page = frames_data(p->frames, frame);
 	struct frame_info info = frames_look(p->frames, frame);
 	uint32_t tag, found;
-	enum hold held;
+	enum merge_hold held;
 
 	if (pool_setting(p, ATTR_use_zero_pages) && page_is_zero(page))
-		return outcome(swing(p, i, index, frame, SLOT_ZERO), MERGE_ZEROED);
+		return outcome(merge_swing(p, i, index, frame, SLOT_ZERO), MERGE_ZEROED);
 	tag = info.indexed ? info.tag : digest_tag(digest_page(p->key, info.domain, page));
 	switch (content_find(p->content, tag, info.domain, page, frame, &found)) {
 	case CONTENT_FOUND:
-		held = swing(p, i, index, frame, found);
+		held = merge_swing(p, i, index, frame, found);
 		content_unpin(p->content, found);
 		return outcome(held, MERGE_MERGED);
 	case CONTENT_INSERTED:
@@ -141,16 +139,16 @@ enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_
 {
 	struct frame_info info = frames_look(p->frames, frame);
 	enum merge_r r;
-	enum hold held;
+	enum merge_hold held;
 
-	if (info.free || info.table || !info.refs || (info.refs > 1 && info.indexed))
+	if (info.free || info.table || !info.refs || info.damaged || (info.refs > 1 && info.indexed))
 		return MERGE_NOTHING;
 	if (info.indexed && !info.rewrites && !content_has_twins(p->content))
 		return MERGE_NOTHING;
 	if (!info.indexed && may_skip && is_skipped(p->frames, frame))
 		return MERGE_SKIPPED;
-	held = pin_in_slot(p, i, index, frame);
-	if (held != HOLD_DONE)
+	held = merge_pin(p, i, index, frame);
+	if (held != MERGE_HELD)
 		return outcome(held, MERGE_NOTHING);
 	r = look_at(p, i, index, frame);
 	content_unpin(p->content, frame);

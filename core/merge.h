@@ -24,5 +24,18 @@ enum merge_r {
 	MERGE_ZEROED,   /* is a page of zeroes now, without a frame */
 };
 
+/* For who looks at slots in his own time, as the scanner does: waits for nothing. */
+enum merge_hold {
+	MERGE_HELD,
+	MERGE_GONE,    /* the slot says something else by now */
+	MERGE_BUSY,    /* somebody else is at it */
+	MERGE_REFUSED, /* `to` may have no slot more */
+};
+
+/* Pin the slot's frame if it still is `frame`: balance with content_unpin(). */
+enum merge_hold merge_pin(struct pool *p, struct inode *i, uint64_t index, uint32_t frame) must_check;
+/* Let the slot, if it still refers to `frame`, refer to `to` (pinned, or SLOT_ZERO), which has equal bytes. */
+enum merge_hold merge_swing(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, uint32_t to) must_check;
+
 /* Look at slot `index`, which may be merged and referred to `frame` a moment ago. `may_skip`: smart_scan. */
 enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, bool may_skip);

@@ -34,6 +34,7 @@ enum {
 
 struct scan {
 	struct pool *pool;
+	struct scrub *scrub;
 	struct lock lock;
 	pthread_cond_t cond;
 	pthread_t thread;
@@ -68,6 +69,10 @@ int scan_new(struct pool *p, struct scan **ret)
 
 	if (!s)
 		return -ENOMEM;
+	if (scrub_new(p, &s->scrub) < 0) {
+		mem_free(s);
+		return -ENOMEM;
+	}
 	s->pool = p;
 	s->fresh = true;
 	lock_init(&s->lock, RANK_SCAN);
@@ -83,6 +88,11 @@ void scan_on_pass(struct scan *s, void (*done)(void *arg), void *arg)
 {
 	s->on_pass = done;
 	s->on_pass_arg = arg;
+}
+
+struct scrub *scan_scrub(struct scan *s)
+{
+	return s->scrub;
 }
 
 void scan_kick(struct scan *s)
@@ -214,11 +224,13 @@ void scan_pass(struct scan *s)
 	} while (!end);
 }
 
-/* Sleep until kicked or stopped, at most `ms` (0: as long as it takes). False: stop. */
-static bool rest(struct scan *s, uint64_t ms)
+enum doze { DOZE_OVER, DOZE_KICKED, DOZE_STOP };
+
+/* Sleep until kicked or stopped, at most `ms` (0: as long as it takes). */
+static enum doze doze(struct scan *s, uint64_t ms)
 {
 	struct timespec until;
-	bool go_on;
+	enum doze how;
 	int r = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -232,10 +244,33 @@ static bool rest(struct scan *s, uint64_t ms)
 	while (!s->stop && !s->kicked && r != ETIMEDOUT)
 		r = ms ? pthread_cond_timedwait(&s->cond, &s->lock.mutex, &until) :
 			 pthread_cond_wait(&s->cond, &s->lock.mutex);
+	how = s->stop ? DOZE_STOP : s->kicked ? DOZE_KICKED : DOZE_OVER;
 	s->kicked = false;
-	go_on = !s->stop;
 	lock_drop(&s->lock);
-	return go_on;
+	return how;
+}
+
+static uint64_t clock_ms(clockid_t clock)
+{
+	struct timespec t;
+
+	clock_gettime(clock, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* The same, but for scrubbing, where there is some to do. False: stop. */
+static bool rest(struct scan *s, uint64_t ms)
+{
+	uint64_t now = clock_ms(CLOCK_MONOTONIC), until = now + ms;
+	enum doze how;
+
+	do {
+		uint64_t left = until - now, due = scrub_run(s->scrub, now);
+
+		how = doze(s, ms && (!due || due > left) ? left : due);
+		now = clock_ms(CLOCK_MONOTONIC);
+	} while (how == DOZE_OVER && (!ms || now < until));
+	return how != DOZE_STOP;
 }
 
 static bool must_run(struct scan *s)
@@ -264,14 +299,6 @@ static void pass_done(struct scan *s)
 	if (s->on_pass && s->merged)
 		s->on_pass(s->on_pass_arg);
 	s->merged = false;
-}
-
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* Inside the gate, as is the end: nobody changes advisor_mode meanwhile. */
@@ -352,6 +379,7 @@ static void *scanner(void *arg)
 		if (ms) {
 			go_on = rest(s, ms);
 		} else {
+			(void)scrub_run(s->scrub, clock_ms(CLOCK_MONOTONIC));
 			sched_yield();
 			lock_take(&s->lock);
 			go_on = !s->stop;
@@ -382,5 +410,6 @@ void scan_free(struct scan *s)
 	}
 	pthread_cond_destroy(&s->cond);
 	lock_fini(&s->lock);
+	scrub_free(s->scrub);
 	mem_free(s);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/scan.h - the scanner (KSM's ksmd): walks all files, a batch at a time, while there is a reason.
  *
- * Owns     its thread and its cursor (an inode record and a page index).
+ * Owns     its thread, its cursor (an inode record and a page index), and scrub.h, which it lets run in between.
  * Keeps    K1 after a change it completes three passes, and goes on while something could not be looked at; then it
- *             sleeps and does not wake until the next.
+ *             sleeps and does not wake until the next, but for scrubbing.
  *          K2 no operation waits for it: it holds the gate for at most SCAN_CHUNK pages.
  *          K3 the cursor is two numbers, so files may vanish, grow or shrink under it.
  * Threads  scan_kick() and scan_wake() from anywhere with no lock below SCAN.  The cursor moves inside the gate.
@@ -12,6 +12,7 @@
 #pragma once
 
 #include "pool.h"
+#include "scrub.h"
 
 enum { SCAN_CHUNK = 64, SCAN_PASSES = 3 };
 
@@ -31,6 +32,9 @@ void scan_rewind(struct scan *s);
 
 /* Call `done` at the end of each pass that merged or indexed anything, from the scanner's thread, outside the gate. */
 void scan_on_pass(struct scan *s, void (*done)(void *arg), void *arg);
+
+/* For those who want its reports. */
+struct scrub *scan_scrub(struct scan *s);
 
 /* Nothing left to do?  (Also when run is 0.) */
 bool scan_is_idle(struct scan *s);

@@ -12,6 +12,7 @@
 #include "failpoint.h"
 #include "ledger.h"
 #include "log.h"
+#include "paths.h"
 #include "range.h"
 #include "unmerge.h"
 #include "volume_inside.h"
@@ -89,6 +90,28 @@ static void index_behind(void *arg)
 		keeper_change(v->keeper); /* try again, when its share of time has come */
 }
 
+/* A line for each file, as far as the scrubber tells them. */
+static void damage_found(void *arg, const struct scrub_report *found)
+{
+	static struct log_cause cause[SCRUB_FILES];
+	struct volume *v = arg;
+	char buf[PATHS_BYTES];
+	struct paths *paths;
+
+	log_err("%u frames of memory have changed by themselves, and with them %llu pages of files; %llu of these are "
+		"repaired", found->frames, (unsigned long long)found->slots, (unsigned long long)found->repaired);
+	if (paths_gather(v->names, itable_header(v->pool.itable)->records, &paths) < 0)
+		return;
+	for (unsigned n = 0; n < found->files; n++) {
+		const struct scrub_file *f = &found->file[n];
+
+		log_write(&cause[n], LOG_LEVEL_ERR, "changed by itself: %llu pages (%llu repaired), the first at byte %llu, of %s",
+			  (unsigned long long)f->slots, (unsigned long long)f->repaired,
+			  (unsigned long long)f->index << PAGE_SHIFT, paths_of(paths, f->number, buf));
+	}
+	paths_free(paths);
+}
+
 static int open_store(struct volume *v, const struct volume_config *config, bool *ret_empty)
 {
 	struct pool *p = &v->pool;
@@ -125,6 +148,7 @@ static int open_threads(struct volume *v)
 	if (r < 0)
 		return r;
 	scan_on_pass(v->scan, pass_done, v);
+	scrub_on_report(scan_scrub(v->scan), damage_found, v);
 	frames_on_low(v->pool.frames, low, v);
 	frames_on_surplus(v->pool.frames, surplus, v);
 	v->pool.on_change = kick;
@@ -395,7 +419,7 @@ static int unmerge(struct volume *v, uint32_t run_stores, const struct interrupt
 /* How fast the scanner goes, not what it finds. */
 static bool is_pace(enum attr attr)
 {
-	return attr == ATTR_pages_to_scan || attr == ATTR_sleep_millisecs ||
+	return attr == ATTR_pages_to_scan || attr == ATTR_sleep_millisecs || attr == ATTR_scrub_pages_per_second ||
 	       (attr >= ATTR_advisor_mode && attr <= ATTR_advisor_max_pages_to_scan);
 }
 
