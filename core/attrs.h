@@ -16,6 +16,7 @@
 
 enum attr_kind { ATTR_KIND_SETTING, ATTR_KIND_COUNTER, ATTR_KIND_GAUGE, ATTR_KIND_COMPUTED };
 enum attr_form { FORM_NUMBER, FORM_CAP, FORM_BOOL, FORM_WORDS, FORM_BYTES, FORM_COUNT }; /* see attrs.def */
+enum { ATTR_ROWS_MAX = 128 }; /* for which there is room in the inode memfd */
 enum { ATTR_TEXT_BYTES = 64 }; /* room for any value as text */
 
 enum attr {
@@ -56,7 +57,7 @@ void attr_print_choice(enum attr attr, int64_t value, char ret[static ATTR_TEXT_
 
 struct counters {
 	struct {
-		_Atomic int64_t value[ATTRS];
+		_Atomic int64_t value[ATTR_ROWS_MAX];
 	} __attribute__((aligned(64))) cell[THREAD_SLOTS];
 };
 

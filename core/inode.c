@@ -16,12 +16,17 @@
 
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "failpoint.h"
 #include "log.h"
+#include "names.h"
+
+#ifndef MEMFD_FORMAT /* tests make a program of another */
+#define MEMFD_FORMAT 5
+#endif
 
 enum {
-	MAGIC_FORMAT = 4,
 	CHUNK_BITS = 8,
 	CHUNK = 1 << CHUNK_BITS, /* records that get memory and locks together */
 };
@@ -56,6 +61,13 @@ struct inode_header *itable_header(struct itable *t)
 	return (struct inode_header *)t->arena.base;
 }
 
+struct rows *itable_rows(struct itable *t)
+{
+	struct inode_header *h = itable_header(t);
+
+	return &h->rows[h->live_rows & 1];
+}
+
 static int format(struct itable *t)
 {
 	struct inode_header *h = itable_header(t);
@@ -69,10 +81,10 @@ static int format(struct itable *t)
 		return r;
 	if (getrandom(&h->names_secret, sizeof(h->names_secret), 0) != sizeof(h->names_secret))
 		return -EIO;
-	settings_reset(&h->settings);
-	h->format = MAGIC_FORMAT;
+	rows_reset(itable_rows(t));
+	h->format = MEMFD_FORMAT;
 	h->record_bytes = sizeof(struct inode_record);
-	h->attrs = ATTRS;
+	h->names_format = NAMES_FORMAT;
 	h->records = 1;
 	h->magic = MAGIC;
 	return 0;
@@ -120,18 +132,51 @@ static int extend(struct itable *t)
 	return chunk_add(t);
 }
 
+static bool is_readable(const struct inode_header *h)
+{
+	return h->magic == MAGIC && h->format == MEMFD_FORMAT && h->record_bytes == sizeof(struct inode_record) &&
+	       h->names_format == NAMES_FORMAT && h->records <= numbers_max() + 1;
+}
+
+int itable_readable(int fd)
+{
+	struct inode_header h;
+	ssize_t n = pread(fd, (void *)&h, sizeof(h), 0);
+
+	if (n < 0)
+		return -errno;
+	return n == (ssize_t)sizeof(h) && is_readable(&h) ? 0 : -EUCLEAN;
+}
+
+static int adopt_rows(struct itable *t)
+{
+	struct inode_header *h = itable_header(t);
+	unsigned live = h->live_rows & 1;
+	int r = 0;
+
+	if (rows_fit(&h->rows[live])) {
+		counters_reset_gauges(&h->rows[live].counters);
+	} else {
+		r = rows_adopt(&h->rows[!live], &h->rows[live]);
+		if (r == 0)
+			h->live_rows = !live;
+	}
+	return r;
+}
+
 /* The records of a file system that is gone on with. */
 static int adopt(struct itable *t)
 {
 	struct inode_header *h = itable_header(t);
+	int r;
 
-	if (h->magic != MAGIC || h->format != MAGIC_FORMAT ||
-	    h->record_bytes != sizeof(struct inode_record) || h->attrs != ATTRS || h->records > numbers_max() + 1)
+	if (!is_readable(h))
 		return -EUCLEAN;
-	counters_reset_gauges(&h->counters);
+	r = adopt_rows(t);
+	if (r < 0)
+		return r;
 	while ((uint64_t)t->chunks << CHUNK_BITS < h->records) {
-		int r = chunk_add(t);
-
+		r = chunk_add(t);
 		if (r < 0)
 			return r;
 	}
@@ -197,7 +242,7 @@ void itable_close(struct itable *t)
 /* Bytes, as on tmpfs: an inode or a name has INODE_SPACE. */
 static uint64_t space_left(struct itable *t)
 {
-	uint64_t limit = settings_get(&itable_header(t)->settings, ATTR_nr_inodes) * INODE_SPACE;
+	uint64_t limit = settings_get(&itable_rows(t)->settings, ATTR_nr_inodes) * INODE_SPACE;
 	uint64_t taken = (t->used + t->names) * INODE_SPACE + t->space;
 
 	return limit > taken ? limit - taken : 0;

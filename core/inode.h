@@ -20,7 +20,7 @@
 #include "digest.h"
 #include "lock.h"
 #include "room.h"
-#include "settings.h"
+#include "rows.h"
 
 enum {
 	INODE_DIRECT = 8,
@@ -72,17 +72,17 @@ struct inode_record {
 	_Atomic uint32_t resizing; /* writes and truncations on their way: there may be something beyond the end */
 } __attribute__((aligned(64)));
 
-/* The first pages of the memfd. */
+/* What the memfd begins with. */
 struct inode_header {
 	uint64_t magic;
-	uint32_t format;
+	uint32_t format; /* of both memfds */
 	uint32_t record_bytes;
-	uint64_t attrs; /* rows of attrs.def: settings and counters are kept by their number */
+	uint32_t names_format; /* of names.db */
+	_Atomic uint32_t live_rows; /* which of the two counts */
 	_Atomic uint64_t records; /* one above the highest ever used */
 	uint64_t names_secret;
 	struct digest_key key;
-	struct settings settings;
-	struct counters counters;
+	struct rows rows[2];
 };
 
 struct inode {
@@ -100,6 +100,11 @@ struct itable;
 int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool *ret_empty) must_check;
 void itable_close(struct itable *t);
 struct inode_header *itable_header(struct itable *t);
+struct rows *itable_rows(struct itable *t);
+
+/* Without mapping it: is what lies in the memfd, and with it in the other and in names.db, of a format that this
+ * program goes on with? -EUCLEAN: no. */
+int itable_readable(int fd) must_check;
 
 /* A new record, used, with these attributes, no names and no lookups.  At most `nr_inodes` are used, whatever their
  * numbers: where it was lowered some may lie above. */

@@ -44,7 +44,7 @@ enum {
 #define FIRST_PLACES (NAME_PLACES - PROBES + 1) /* F2 */
 
 static const struct catalog_schema schema = {
-    .format = 2,
+    .format = NAMES_FORMAT,
     .sql = "CREATE TABLE entry ( -- one row per name\n"
 	   "	key INTEGER PRIMARY KEY, -- directory's record number * 2^31 + place in it\n"
 	   "	ino INTEGER NOT NULL, -- generation * 2^32 + record number\n"

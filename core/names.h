@@ -25,6 +25,7 @@
 
 struct names;
 
+enum { NAMES_FORMAT = 2 }; /* of the database */
 enum { NAME_BYTES_MAX = 255, SYMLINK_BYTES_MAX = 4095 };
 enum names_r { NAMES_OK, NAMES_ABSENT, NAMES_EXISTS };
 

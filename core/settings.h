@@ -12,7 +12,7 @@
 #include "attrs.h"
 
 struct settings {
-	_Atomic uint64_t value[ATTRS];
+	_Atomic uint64_t value[ATTR_ROWS_MAX];
 };
 
 /* The words of advisor_mode, by number. */

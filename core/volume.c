@@ -123,14 +123,14 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	if (!r)
 		r = arena_open(config->frames_fd, store_pages() << PAGE_SHIFT, config->copy, &v->frames_arena);
 	if (!r)
-		r = frames_new(&v->frames_arena, v->room, &itable_header(p->itable)->counters, &p->frames);
+		r = frames_new(&v->frames_arena, v->room, &itable_rows(p->itable)->counters, &p->frames);
 	if (!r)
 		r = content_new(p->frames, &p->content);
 	if (r < 0)
 		return r;
 	p->gate = &v->gate;
-	p->counters = &itable_header(p->itable)->counters;
-	p->settings = &itable_header(p->itable)->settings;
+	p->counters = &itable_rows(p->itable)->counters;
+	p->settings = &itable_rows(p->itable)->settings;
 	p->key = &itable_header(p->itable)->key;
 	v->atime = config->atime;
 	v->dir_atime = config->dir_atime;

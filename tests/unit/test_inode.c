@@ -26,7 +26,7 @@ static const struct inode_attr attr = { .mode = S_IFREG | 0640, .nlink = 1, .siz
 
 static void limit(struct table *t, uint64_t inodes)
 {
-	itable_header(t->t)->settings.value[ATTR_nr_inodes] = inodes;
+	itable_rows(t->t)->settings.value[ATTR_nr_inodes] = inodes;
 }
 
 static int setup(void **state)
@@ -265,14 +265,49 @@ static void stat__shows_attributes_and_what_is_counted(void **state)
 	assert_int_equal(st.st_atim.tv_sec, 0);
 }
 
-static void open__settings_by_other_numbers_are_not_ours(void **state)
+static int reopen(struct table *t)
+{
+	itable_close(t->t);
+	t->t = NULL;
+	return itable_open(t->fd, t->room, false, &t->t, &t->empty);
+}
+
+static void open__rows_of_another_program_go_by_their_names(void **state)
+{
+	struct table *t = *state;
+	struct rows *r = itable_rows(t->t), *old = r;
+
+	r->settings.value[ATTR_run] = 55;
+	r->name[ATTR_run] = r->name[ATTR_sleep_millisecs];
+	r->name[ATTR_sleep_millisecs] = 4711; /* which we do not know */
+	assert_int_equal(reopen(t), 0);
+	r = itable_rows(t->t);
+	assert_ptr_not_equal(r, old);
+	assert_true(settings_get(&r->settings, ATTR_run) == 1);
+	assert_true(settings_get(&r->settings, ATTR_sleep_millisecs) == 55);
+	assert_int_equal(reopen(t), 0);
+	assert_ptr_equal(itable_rows(t->t), r);
+}
+
+static void open__more_rows_than_there_can_be_are_not_ours(void **state)
 {
 	struct table *t = *state;
 
-	itable_header(t->t)->attrs++;
-	itable_close(t->t);
-	t->t = NULL;
-	assert_int_equal(itable_open(t->fd, t->room, false, &t->t, &t->empty), -EUCLEAN);
+	itable_rows(t->t)->all = ATTR_ROWS_MAX + 1;
+	assert_int_equal(reopen(t), -EUCLEAN);
+}
+
+static void readable__only_what_open_goes_on_with(void **state)
+{
+	struct table *t = *state;
+	struct inode_header *h = itable_header(t->t);
+
+	assert_int_equal(itable_readable(t->fd), 0);
+	h->names_format++;
+	assert_int_equal(itable_readable(t->fd), -EUCLEAN);
+	assert_int_equal(reopen(t), -EUCLEAN);
+	assert_int_equal(ftruncate(t->fd, 100), 0);
+	assert_int_equal(itable_readable(t->fd), -EUCLEAN);
 }
 
 static void open__more_records_than_there_can_be_are_not_ours(void **state)
@@ -280,9 +315,7 @@ static void open__more_records_than_there_can_be_are_not_ours(void **state)
 	struct table *t = *state;
 
 	itable_header(t->t)->records = (1 << 26) + 2;
-	itable_close(t->t);
-	t->t = NULL;
-	assert_int_equal(itable_open(t->fd, t->room, false, &t->t, &t->empty), -EUCLEAN);
+	assert_int_equal(reopen(t), -EUCLEAN);
 }
 
 /* Of 600 every other goes: 300 are left, as far up as number 600. */
@@ -340,7 +373,9 @@ int main(void)
 		TEST(new__a_full_table_is_enospc),
 		TEST(new__a_limit_is_on_how_many_not_on_numbers),
 		TEST(open__more_records_than_there_can_be_are_not_ours),
-		TEST(open__settings_by_other_numbers_are_not_ours),
+		TEST(open__rows_of_another_program_go_by_their_names),
+		TEST(open__more_rows_than_there_can_be_are_not_ours),
+		TEST(readable__only_what_open_goes_on_with),
 		TEST(new__without_memory_changes_nothing),
 		TEST(get__what_is_not_there_is_null),
 		TEST(next__meets_all_in_use),
