@@ -43,6 +43,14 @@ static bool parse_number(const char *text, char end, unsigned long *ret, const c
 	return rest != text && *rest == end;
 }
 
+/* user_id= of the options of the file system, which are the last word of a line; else root's. */
+static uid_t parse_owner(const char *options)
+{
+	const char *at = options ? strstr(options, "user_id=") : NULL;
+
+	return at ? (uid_t)strtoul(at + strlen("user_id="), NULL, 10) : 0;
+}
+
 static bool parse_line(char *text, struct line *ret)
 {
 	unsigned long major_number, minor_number;
@@ -68,6 +76,8 @@ static bool parse_line(char *text, struct line *ret)
 	unescape(fields[4]);
 	ret->path = fields[4];
 	ret->type = type;
+	(void)strtok_r(NULL, " ", &save); /* the source */
+	ret->mount.owner = parse_owner(strtok_r(NULL, " ", &save));
 	return true;
 }
 

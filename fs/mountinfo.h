@@ -15,6 +15,7 @@
 struct mountinfo {
 	unsigned long id; /* of this mount in this namespace */
 	unsigned major, minor;
+	uid_t owner;  /* who mounted it: the user_id of a FUSE file system */
 	bool is_root; /* of its file system, not of a directory in it */
 };
 
