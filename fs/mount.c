@@ -318,13 +318,29 @@ void mount_tune(const struct mount *m, const struct options *o)
 		set_backing_device(m, "max_ratio", o->max_ratio);
 }
 
-int mount_detach(const struct mount *m)
+static int detach(const struct mount *m)
 {
-	if (m->unmounter_fd >= 0)
-		return -EPERM;
 	if (!mountinfo_exists(&m->info, m->path))
 		return 0;
 	return umount2(m->path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+}
+
+int mount_detach(const struct mount *m, pid_t *ret_pid)
+{
+	pid_t pid;
+
+	if (m->unmounter_fd >= 0)
+		return -EPERM;
+	pid = fork();
+	if (pid == 0) {
+		title_set("ksmfs-umount", m->path);
+		close_range(3, UINT_MAX, 0); /* it must not keep the connection from ending */
+		_exit(detach(m) < 0);
+	}
+	if (pid < 0)
+		return -errno;
+	*ret_pid = pid;
+	return 0;
 }
 
 void mount_end(struct mount *m)
@@ -337,7 +353,7 @@ void mount_end(struct mount *m)
 		m->unmounter_fd = -1;
 		if (m->unmounter > 0)
 			waitpid(m->unmounter, NULL, 0);
-	} else if (m->info.id && mount_detach(m) < 0) {
+	} else if (m->info.id && detach(m) < 0) {
 		log_err("cannot unmount %s: %s", m->path, strerror(errno));
 	}
 }

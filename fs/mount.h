@@ -32,8 +32,9 @@ int mount_make(struct mount *m, const struct options *o, const char *source, con
  * answered; at a remount those that were given.  What cannot be had is said in the log. */
 void mount_tune(const struct mount *m, const struct options *o);
 
-/* Ask for the end: the mount goes from the tree, files in use work on. -EPERM for ordinary users. */
-int mount_detach(const struct mount *m);
+/* Ask for the end: the mount goes from the tree, files in use work on.  A child does it, whose status is 0 when it is
+ * done: it may have to wait for pages to be written back.  -EPERM for ordinary users. */
+int mount_detach(const struct mount *m, pid_t *ret_pid) must_check;
 
 /* Close /dev/fuse, which ends a connection that nobody else holds, and leave nothing mounted. */
 void mount_end(struct mount *m);

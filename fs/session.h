@@ -58,11 +58,12 @@ struct session_kept {
 struct session {
 	uint32_t init_bytes;
 	uint32_t init_reply_bytes;
+	_Atomic int64_t serves_since_ms; /* CLOCK_MONOTONIC, of the last worker that came so far */
 	uint8_t init[INIT_BYTES_MAX];
 	uint8_t init_reply[INIT_BYTES_MAX];
 	uint64_t life;              /* how many workers there have been */
 	_Atomic uint32_t sent_anew; /* this worker has been sent something that none had been sent before */
-	uint8_t unused_[PAGE_BYTES - 5 * sizeof(uint32_t) - 2 * INIT_BYTES_MAX];
+	uint8_t unused_[PAGE_BYTES - 5 * sizeof(uint32_t) - sizeof(int64_t) - 2 * INIT_BYTES_MAX];
 	struct session_slot slot[SESSION_SLOTS];
 	struct session_kept kept[SESSION_KEPT];
 	struct texts texts __attribute__((aligned(PAGE_BYTES)));

@@ -2,12 +2,7 @@
 /* fs/super.c - from the first step to the last.
  *
  *   start    directory, memfds, mount, INIT, worker, ready        [super_start]
- *   serve    wait for signals only                                [super_serve]
- *   the worker exits 0: the mount has ended     -> clean up, exit 0
- *   the worker dies of anything else            -> one line, and another takes over
- *   no other can be had                         -> one line, end the connection, clean up, exit 1
- *   SIGTERM, SIGINT, SIGHUP: unmount; the worker then sees the end.  Where files are still in use, or we
- *            may not unmount, it is killed after STOP_MS, and closing /dev/fuse ends the connection.
+ *   serve    what becomes of workers (watch.c), clean up           [super_serve]
  *
  * All signals but those of a crash stay blocked, here and in the worker, and are read from a signalfd:
  * so none can come between a fork and its bookkeeping.
@@ -19,9 +14,6 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/signalfd.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/failpoint.h"
@@ -34,12 +26,14 @@
 #include "fs/session.h"
 #include "fs/takeover.h"
 #include "fs/title.h"
+#include "fs/watch.h"
 #include "fs/worker.h"
 
 enum {
-	STOP_MS = 2000,
 	INIT_MS = 10000, /* the kernel sends INIT while it mounts */
 };
+
+static watch_start fork_worker;
 
 static struct {
 	const struct options *options;
@@ -47,37 +41,24 @@ static struct {
 	struct mount mount;
 	struct session *session;
 	int session_fd, frames_fd, inodes_fd;
-	int signal_fd;
-	pid_t worker; /* 0: none */
-	int worker_status;
+	int ready_fd; /* for the first worker */
+	struct watch watch;
 } super = {
 	.rundir.lock_fd = -1,
 	.mount = {.fuse_fd = -1, .unmounter_fd = -1},
 	.session_fd = -1,
 	.frames_fd = -1,
 	.inodes_fd = -1,
-	.signal_fd = -1,
+	.ready_fd = -1,
+	.watch = {
+		.mount = &super.mount,
+		.signal_fd = -1,
+		.start = fork_worker,
+		.death = {.canary_fd = -1, .vmstat_fd = -1},
+	},
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* --- the end ------------------------------------------------------------------------------------- */
-
-static void kill_worker(void)
-{
-	if (super.worker <= 0)
-		return;
-	kill(super.worker, SIGKILL);
-	while (waitpid(super.worker, &super.worker_status, 0) < 0 && errno == EINTR)
-		;
-	super.worker = 0;
-}
 
 static void close_fd(int *fd)
 {
@@ -89,40 +70,19 @@ static void close_fd(int *fd)
 /* U2, in the order in which each lets go of the next. */
 static void clean_up(void)
 {
-	kill_worker();
+	watch_end(&super.watch);
 	mount_end(&super.mount);
+	watch_fini(&super.watch);
 	session_drop(super.session);
 	super.session = NULL;
 	close_fd(&super.session_fd);
 	close_fd(&super.frames_fd);
 	close_fd(&super.inodes_fd);
 	rundir_remove(&super.rundir);
-	close_fd(&super.signal_fd);
+	close_fd(&super.watch.signal_fd);
 }
 
 /* --- the start ----------------------------------------------------------------------------------- */
-
-static int block_signals(struct why *why)
-{
-	static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
-	sigset_t blocked, watched;
-
-	sigfillset(&blocked);
-	for (unsigned i = 0; i < ARRAY_SIZE(crashes); i++)
-		sigdelset(&blocked, crashes[i]);
-	sigemptyset(&watched);
-	sigaddset(&watched, SIGCHLD);
-	sigaddset(&watched, SIGTERM);
-	sigaddset(&watched, SIGINT);
-	sigaddset(&watched, SIGHUP);
-	signal(SIGCHLD, SIG_DFL); /* whoever started us may have ignored it */
-	if (sigprocmask(SIG_SETMASK, &blocked, NULL) < 0)
-		return why_errno(why, -errno, "cannot block signals");
-	super.signal_fd = signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (super.signal_fd < 0)
-		return why_errno(why, -errno, "cannot watch signals");
-	return 0;
-}
 
 static int make_memory(struct why *why)
 {
@@ -131,6 +91,7 @@ static int make_memory(struct why *why)
 	r = volume_memfds(&super.frames_fd, &super.inodes_fd);
 	if (r == 0)
 		r = session_make(&super.session_fd, &super.session);
+	super.watch.session = super.session;
 	if (r == 0)
 		r = session_lock_slot(super.session, 0);
 #ifdef KSMFS_HOOKS
@@ -140,29 +101,10 @@ static int make_memory(struct why *why)
 	return r < 0 ? why_errno(why, r, "cannot make shared memory") : 0;
 }
 
-/* The next signal, 0 when there is none. */
-static int next_signal(void)
-{
-	struct signalfd_siginfo info;
-
-	if (read(super.signal_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
-		return 0;
-	return (int)info.ssi_signo;
-}
-
-/* True once the worker is gone; its status is kept. */
-static bool reap_worker(void)
-{
-	if (super.worker <= 0 || waitpid(super.worker, &super.worker_status, WNOHANG) != super.worker)
-		return false;
-	super.worker = 0;
-	return true;
-}
-
 /* Wait until `fd` can be read. -ECANCELED: we were asked to stop. */
 static int wait_for(int fd, int ms)
 {
-	struct pollfd polled[] = {{.fd = fd, .events = POLLIN}, {.fd = super.signal_fd, .events = POLLIN}};
+	struct pollfd polled[] = {{.fd = fd, .events = POLLIN}, {.fd = super.watch.signal_fd, .events = POLLIN}};
 	int n, signo;
 
 	for (;;) {
@@ -171,7 +113,7 @@ static int wait_for(int fd, int ms)
 			return -errno;
 		if (n == 0)
 			return -ETIMEDOUT;
-		while (n > 0 && (signo = next_signal()) != 0)
+		while (n > 0 && (signo = watch_next_signal(super.watch.signal_fd)) != 0)
 			if (signo != SIGCHLD)
 				return -ECANCELED;
 		if (n > 0 && polled[0].revents)
@@ -209,14 +151,16 @@ static enum volume_atime atime_of(unsigned long mount_flags)
 	return mount_flags & MS_STRICTATIME ? VOLUME_ATIME_STRICT : VOLUME_ATIME_RELATIVE;
 }
 
-static int start_worker(int ready_fd, struct why *why)
+/* A watch_start. */
+static pid_t fork_worker(bool rests)
 {
 	const struct options *o = super.options;
+	pid_t pid;
 	struct worker_start start = {
 		.session = super.session,
 		.fuse_fd = super.mount.fuse_fd,
-		.ready_fd = ready_fd,
-		.resend = session_offered(super.session) & NEWER_HAS_RESEND,
+		.ready_fd = super.ready_fd,
+		.resend = super.watch.can_replace,
 		.volume = {
 			.frames_fd = super.frames_fd,
 			.inodes_fd = super.inodes_fd,
@@ -234,17 +178,15 @@ static int start_worker(int ready_fd, struct why *why)
 		},
 		.control = o->control,
 		.mountpoint = super.mount.path,
+		.mount = &super.mount.info,
 		.supervisor = getpid(),
+		.rests = rests,
 	};
 
-	super.worker = fork();
-	if (super.worker == 0)
+	pid = fork();
+	if (pid == 0)
 		worker_run(&start);
-	if (super.worker < 0) {
-		super.worker = 0;
-		return why_errno(why, -errno, "cannot start the worker");
-	}
-	return 0;
+	return pid < 0 ? -errno : pid;
 }
 
 /* What the worker tells, or what became of it. */
@@ -271,10 +213,14 @@ static int run_worker(struct why *why)
 
 	if (pipe2(ready, O_CLOEXEC) < 0)
 		return why_errno(why, -errno, "cannot make a pipe");
-	r = start_worker(ready[1], why);
+	super.ready_fd = ready[1];
+	r = watch_begin(&super.watch);
+	super.ready_fd = -1; /* later ones have nobody waiting for them */
 	close(ready[1]);
 	if (r == 0)
 		r = await_worker(ready[0], why);
+	else
+		r = why_errno(why, r, "cannot start the worker");
 	close(ready[0]);
 	return r;
 }
@@ -283,9 +229,9 @@ static int start_mount(const struct options *o, const char *source, const char *
 {
 	int r;
 
-	r = block_signals(why);
+	r = watch_signals(&super.watch.signal_fd);
 	if (r < 0)
-		return r;
+		return why_errno(why, r, "cannot watch signals");
 	r = privileges_drop(ROLE_SUPERVISOR);
 	if (r < 0)
 		return why_errno(why, r, "cannot drop privileges");
@@ -304,6 +250,9 @@ static int start_mount(const struct options *o, const char *source, const char *
 	r = read_init(why);
 	if (r < 0)
 		return r;
+	super.watch.can_replace = session_offered(super.session) & NEWER_HAS_RESEND;
+	if (!super.watch.can_replace)
+		log_warning("this kernel does not send requests again, as Linux 6.9 does: if the worker dies the mount ends");
 	return run_worker(why);
 }
 
@@ -326,79 +275,10 @@ int super_start(const struct options *o, const char *source, const char *mountpo
 
 /* --- serving ------------------------------------------------------------------------------------- */
 
-/* When to lose patience. */
-static int64_t begin_stop(int signo)
-{
-	log_info("signal %d: unmounting", signo);
-	return now_ms() + (mount_detach(&super.mount) < 0 ? 0 : STOP_MS);
-}
-
-/* Until the worker is gone, or `*deadline` (of a stop that was asked for) has passed. */
-static void wait_for_end(int64_t *deadline)
-{
-	struct pollfd polled = {.fd = super.signal_fd, .events = POLLIN};
-	int64_t left;
-	int signo;
-
-	for (;;) {
-		left = *deadline ? MAX(*deadline - now_ms(), INT64_C(0)) : -1;
-		if (poll(&polled, 1, (int)left) == 0)
-			return;
-		while ((signo = next_signal()) != 0) {
-			if (signo == SIGCHLD)
-				continue;
-			*deadline = *deadline ? now_ms() : begin_stop(signo);
-		}
-		if (reap_worker())
-			return;
-	}
-}
-
-static bool mount_has_ended(void)
-{
-	return WIFEXITED(super.worker_status) && WEXITSTATUS(super.worker_status) == 0;
-}
-
-static int judge_worker(bool stopped)
-{
-	int status = super.worker_status;
-
-	if (stopped || mount_has_ended()) {
-		log_info("unmounted");
-		return 0;
-	}
-	if (WIFSIGNALED(status))
-		log_err("the worker was killed by signal %d: the mount ends, its files are lost",
-			WTERMSIG(status));
-	else
-		log_err("the worker failed: the mount ends, its files are lost");
-	return 1;
-}
-
-/* Whether the worker died while it was needed, and another one could be started. */
-static bool replace_worker(void)
-{
-	struct why why;
-
-	if (super.worker || mount_has_ended() || !(session_offered(super.session) & NEWER_HAS_RESEND))
-		return false;
-	if (WIFSIGNALED(super.worker_status))
-		log_warning("the worker was killed by signal %d: another one takes over", WTERMSIG(super.worker_status));
-	else
-		log_warning("the worker failed: another one takes over");
-	if (start_worker(-1, &why) == 0)
-		return true;
-	log_err("%s", why.text);
-	return false;
-}
-
 int super_serve(void)
 {
-	int64_t deadline = 0;
+	int status = watch_until_end(&super.watch);
 
-	do {
-		wait_for_end(&deadline);
-	} while (!deadline && replace_worker());
 	clean_up();
-	return judge_worker(deadline != 0);
+	return status;
 }

@@ -20,6 +20,7 @@
 #include "fs/ops.h"
 #include "fs/park.h"
 #include "fs/privileges.h"
+#include "fs/rest.h"
 #include "fs/title.h"
 #include "fs/transport.h"
 
@@ -33,7 +34,8 @@ static int tie_to_supervisor(pid_t supervisor)
 	return getppid() == supervisor ? 0 : -ESRCH;
 }
 
-static int start_serving(const struct worker_start *start, struct why *why)
+/* W2 */
+static int settle(const struct worker_start *start, struct why *why)
 {
 	int r;
 
@@ -46,6 +48,16 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	if (r < 0)
 		return why_errno(why, r, "the worker cannot drop its privileges");
 	umask(077);
+	return 0;
+}
+
+static int start_serving(const struct worker_start *start, struct why *why)
+{
+	int r;
+
+	r = settle(start, why);
+	if (r < 0)
+		return r;
 	r = volume_open(&start->volume, &fs.volume);
 	if (r < 0)
 		return why_errno(why, r, "cannot open the databases in %s", start->volume.dir);
@@ -100,6 +112,19 @@ static void tell(int ready_fd, const struct why *why)
 		close(ready_fd);
 }
 
+static _Noreturn void rest(const struct worker_start *start)
+{
+	struct why why = {0};
+
+	title_set("ksmfs-rest", start->mountpoint);
+	if (settle(start, &why) < 0) {
+		log_err("%s", why.text);
+		_exit(1);
+	}
+	rest_until_end(start->session, start->fuse_fd, start->mount, start->mountpoint);
+	_exit(0);
+}
+
 _Noreturn void worker_run(const struct worker_start *start)
 {
 	bool takes_over = start->session->init_reply_bytes; /* somebody has answered INIT before us */
@@ -107,6 +132,8 @@ _Noreturn void worker_run(const struct worker_start *start)
 	struct why why = {0};
 	int r;
 
+	if (start->rests)
+		rest(start);
 #ifdef KSMFS_HOOKS
 	failpoint_kills_begin();
 #endif
@@ -117,6 +144,7 @@ _Noreturn void worker_run(const struct worker_start *start)
 		_exit(1);
 	if (takes_over)
 		report_takeover(began);
+	atomic_store(&start->session->serves_since_ms, now_us() / 1000);
 	r = transport_run();
 	if (r < 0)
 		log_err("cannot read requests: %s", strerror(-r));

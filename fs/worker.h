@@ -11,6 +11,7 @@
 #pragma once
 
 #include "core/volume.h"
+#include "fs/mountinfo.h"
 #include "fs/options.h"
 #include "fs/session.h"
 #include "fs/why.h"
@@ -23,7 +24,9 @@ struct worker_start {
 	struct volume_config volume;
 	enum control_mode control;
 	const char *mountpoint;
+	const struct mountinfo *mount;
 	pid_t supervisor;
+	bool rests; /* does not serve, but stands in for who would (rest.h) */
 };
 
 /* In the new process. */

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/death.c - /proc/PID/task/TID/stat says in its ninth field that a thread is exiting; the last field of
+ * /proc/PID/stat is what waitpid(2) is going to say.
+ */
+#include "fs/death.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* As in the kernel's <linux/sched.h>, which it does not export: exiting, and writing a core or waiting for that. */
+enum { PF_EXITING = 0x4, PF_POSTCOREDUMP = 0x8, PF_DUMPCORE = 0x200 };
+enum { PIDFD_OF_THREAD = O_EXCL }; /* Linux 6.9, as resending is */
+enum { TASKS_BYTES = 16384 /* all threads at once */, STAT_BYTES = 1024, VMSTAT_BYTES = 16384 };
+
+static bool read_text(int at_fd, const char *path, char *text, size_t size)
+{
+	int fd = openat(at_fd, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, size - 1);
+	close(fd);
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return true;
+}
+
+/* The flags of a thread, one that is gone included. The command, the second field, may have spaces and parentheses. */
+static unsigned long flags_of(int tasks_fd, const char *tid)
+{
+	static char path[32 + NAME_MAX], text[STAT_BYTES];
+	const char *at;
+
+	snprintf(path, sizeof(path), "%s/stat", tid);
+	if (!read_text(tasks_fd, path, text, sizeof(text)))
+		return PF_EXITING;
+	at = strrchr(text, ')');
+	for (unsigned spaces = 0; at && spaces < 7; spaces++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoul(at + 1, NULL, 10) : 0;
+}
+
+/* D1 */
+static bool are_all_exiting(int tasks_fd)
+{
+	static union {
+		struct dirent64 aligned;
+		char bytes[TASKS_BYTES];
+	} buf;
+	const struct dirent64 *entry;
+	long n;
+
+	n = syscall(SYS_getdents64, tasks_fd, &buf, sizeof(buf));
+	if (n <= 0 || n > (long)sizeof(buf) - (long)sizeof(struct dirent64))
+		return false;
+	for (long at = 0; at < n; at += entry->d_reclen) {
+		entry = (const void *)(buf.bytes + at);
+		if (entry->d_name[0] != '.' &&
+		    !(flags_of(tasks_fd, entry->d_name) & (PF_EXITING | PF_POSTCOREDUMP | PF_DUMPCORE)))
+			return false;
+	}
+	return true;
+}
+
+static int status_of(pid_t pid)
+{
+	static char path[32], text[STAT_BYTES];
+	const char *at;
+
+	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+	if (!read_text(AT_FDCWD, path, text, sizeof(text)))
+		return 0;
+	at = strrchr(text, ' ');
+	return at ? (int)strtol(at + 1, NULL, 10) : 0;
+}
+
+bool death_is_past(pid_t pid, int *ret_status)
+{
+	static char path[32];
+	bool past;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%ld/task", (long)pid);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	past = are_all_exiting(fd);
+	close(fd);
+	if (past)
+		*ret_status = status_of(pid);
+	return past;
+}
+
+static uint64_t oom_kills_now(const struct death *d)
+{
+	static const char name[] = "\noom_kill ";
+	static char text[VMSTAT_BYTES];
+	size_t used = 0;
+	const char *at;
+	ssize_t n;
+
+	while ((n = pread(d->vmstat_fd, text + used, sizeof(text) - 1 - used, (off_t)used)) > 0)
+		used += (size_t)n;
+	text[used] = '\0';
+	at = strstr(text, name);
+	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
+bool death_was_oom(struct death *d, int status)
+{
+	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && oom_kills_now(d) > d->oom_kills;
+}
+
+static void let_go(struct death *d)
+{
+	if (d->canary_fd >= 0)
+		close(d->canary_fd);
+	d->canary_fd = -1;
+}
+
+void death_watch(struct death *d, pid_t pid)
+{
+	let_go(d);
+	d->canary_fd = (int)syscall(SYS_pidfd_open, pid, PIDFD_OF_THREAD);
+	d->oom_kills = oom_kills_now(d);
+}
+
+void death_open(struct death *d)
+{
+	d->canary_fd = -1;
+	d->vmstat_fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
+}
+
+void death_close(struct death *d)
+{
+	let_go(d);
+	if (d->vmstat_fd >= 0)
+		close(d->vmstat_fd);
+	d->vmstat_fd = -1;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/watch.h - the life of the processes that serve a mount, as the supervisor sees it.
+ *
+ * Owns     the worker, and the process that stands in for it (rest.h), until it has been waited for.
+ * Keeps    L1 a worker that died is replaced at once, but never before it has ceased to do anything.
+ *          L2 when workers die one after the other (backoff.h), none is started until somebody asks for one.
+ *          L3 being asked to stop is heard in each state, and ends in time, whoever serves or does not.
+ *          L4 nothing is allocated; the only system calls that can take long are made by children.
+ * Threads  none: one loop over a signalfd, in a process whose signals are all blocked.
+ * Fails    never: it is the end of the mount that it returns with.
+ */
+#pragma once
+
+#include "fs/backoff.h"
+#include "fs/death.h"
+#include "fs/mount.h"
+#include "fs/session.h"
+
+/* Fork a worker, or who rests in its place: its process id, or -errno. */
+typedef pid_t watch_start(bool rests);
+
+struct watch {
+	/* given */
+	const struct mount *mount;
+	const struct session *session;
+	int signal_fd;
+	bool can_replace; /* the kernel sends again what a worker has left unanswered */
+	watch_start *start;
+
+	/* its own */
+	pid_t worker; /* 0: none */
+	int status;   /* of the last that died */
+	bool rests;   /* the worker is one that only waits */
+	bool again;   /* is to be followed by one that works */
+	bool dying;   /* is to be looked at until it is past */
+	unsigned left;    /* workers that are past, and not yet waited for */
+	pid_t unmounting; /* who unmounts; 0: nobody */
+	int64_t started_ms;
+	int64_t stop_ms; /* when patience ends; 0: nobody wants us to stop */
+	bool ended;
+	struct backoff backoff;
+	struct death death;
+};
+
+/* All signals but those of a crash are blocked, and those we hear of come from *ret_fd. */
+int watch_signals(int *ret_fd) must_check;
+
+/* The next of these signals, 0 when there is none. */
+int watch_next_signal(int signal_fd);
+
+/* Start the first worker: 0, or -errno. */
+int watch_begin(struct watch *w) must_check;
+
+/* Until the mount has ended.  The exit status of the supervisor. */
+int watch_until_end(struct watch *w) must_check;
+
+/* Kill the worker, and wait for all that have been workers: nobody but us has /dev/fuse open then. */
+void watch_end(struct watch *w);
+
+/* When that has been closed: wait for who unmounts. */
+void watch_fini(struct watch *w);
