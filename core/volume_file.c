@@ -285,9 +285,11 @@ void volume_file_release(struct volume *v, uint64_t ino, int flags)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static uint8_t zeroes[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+/* Constant, so it is a page of the program's file. Memory that nobody has written is the kernel's own page of zeroes to
+ * who loads from it, and that one counts as not present when a reply is sent. */
+static const uint8_t zeroes[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 
-/* A page that had been swapped out would end a process that is killed while it replies with it in an
+/* A page that is not present would end a process that is killed while it replies with it in an
  * error for the reader.  One load brings it in, and costs less than a system call for those that are. */
 static void touch(const uint8_t *page)
 {
@@ -333,7 +335,7 @@ int volume_read(struct volume *v, uint64_t ino, uint64_t offset, size_t len, str
 	for (unsigned n = 0; n < pages; n++) {
 		unsigned from = n ? 0 : offset % PAGE_BYTES;
 		size_t here = MIN(len, (size_t)(PAGE_BYTES - from));
-		uint8_t *page = ret->frame[n] ? frames_data(v->pool.frames, ret->frame[n]) : zeroes;
+		uint8_t *page = ret->frame[n] ? frames_data(v->pool.frames, ret->frame[n]) : (uint8_t *)zeroes;
 
 		touch(page);
 		add_bytes(ret, page + from, here);
