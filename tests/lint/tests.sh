@@ -4,13 +4,13 @@
 # shellcheck source-path=SCRIPTDIR
 . "$SRC/tests/lint/files.sh"
 
-listed=$(cat tests/meson.build tests/unit/meson.build tests/programs/meson.build | tr -s "[],' " '\n')
+listed=$(cat tests/meson.build tests/unit/meson.build tests/programs/meson.build tests/crash/meson.build | tr -s "[],' " '\n')
 bad=$(
 	for f in core/*.c; do
 		m=$(basename "$f" .c)
 		[ -f "tests/unit/test_$m.c" ] || echo "$f has no tests/unit/test_$m.c"
 	done
-	for f in tests/unit/test_*.c tests/mount/*.sh tests/lint/*.sh tests/regress/*.sh tests/programs/*.sh; do
+	for f in tests/unit/test_*.c tests/mount/*.sh tests/lint/*.sh tests/regress/*.sh tests/programs/*.sh tests/crash/*.sh; do
 		name=$(basename "$f" .c)
 		name=$(basename "${name#test_}" .sh)
 		case $f in

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tests/crash/killer.c - half of the deaths come at random moments, some of these in bursts; half at named points.
+ *
+ * A worker is the child that the supervisor forked last. A supervisor waits before it replaces workers that die all the time: so one
+ * may live for more than a second now and then.
+ */
+#include "killer.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "run.h"
+#include "tests/model/random.h"
+
+enum { POINTS = 128, NAME = 40, IN_A_ROW = 8, REST_MS = 1200, START_MS = 20000, POINT_MS = 400, TAKEOVER_MS = 60 };
+
+static struct point {
+	char name[NAME];
+	unsigned kills, tries;
+} points[POINTS];
+
+static unsigned point_count, next_point, in_a_row;
+static atomic_bool stopped;
+static uint64_t random_state;
+
+static void wait_ms(unsigned ms)
+{
+	nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000}, NULL);
+}
+
+/* --- who ---------------------------------------------------------------------------------------- */
+
+static ssize_t read_proc(const char *path, char *buf, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -1;
+	n = read(fd, buf, size - 1);
+	close(fd);
+	buf[n < 0 ? 0 : n] = '\0';
+	return n;
+}
+
+pid_t killer_worker(pid_t supervisor)
+{
+	char path[64], buf[1024], *at = buf;
+	pid_t last = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)supervisor, (int)supervisor);
+	if (read_proc(path, buf, sizeof(buf)) < 0)
+		return 0;
+	for (char *end; *at; at = end) {
+		long pid = strtol(at, &end, 10);
+
+		if (end == at)
+			break;
+		last = (pid_t)pid;
+	}
+	return last;
+}
+
+/* Alive, and the supervisor's. */
+static bool is_worker(pid_t supervisor, pid_t pid)
+{
+	char path[64], buf[512], state;
+	const char *after_name;
+	int parent;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (read_proc(path, buf, sizeof(buf)) <= 0)
+		return false;
+	after_name = strrchr(buf, ')');
+	if (!after_name || sscanf(after_name + 1, " %c %d", &state, &parent) != 2)
+		return false;
+	return parent == supervisor && state != 'Z' && state != 'X';
+}
+
+bool killer_kill(pid_t supervisor, pid_t worker)
+{
+	int fd = worker > 0 ? (int)syscall(SYS_pidfd_open, worker, 0) : -1;
+	bool killed;
+
+	if (fd < 0)
+		return false;
+	killed = is_worker(supervisor, worker) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
+	close(fd);
+	return killed;
+}
+
+/* Somebody else than `dead`. */
+static pid_t await_worker(pid_t supervisor, pid_t dead)
+{
+	pid_t pid = 0;
+
+	for (unsigned ms = 0; ms < START_MS && !atomic_load(&stopped); ms++) {
+		pid = killer_worker(supervisor);
+		if (pid > 0 && pid != dead && is_worker(supervisor, pid))
+			return pid;
+		if (ms % 3000 == 2999)
+			kill(supervisor, SIGUSR1); /* try again, if you have given up */
+		wait_ms(1);
+	}
+	return 0;
+}
+
+static void died(const char *how)
+{
+	run_note_death(how);
+	if (++in_a_row < IN_A_ROW)
+		return;
+	in_a_row = 0;
+	wait_ms(REST_MS);
+}
+
+/* --- when --------------------------------------------------------------------------------------- */
+
+/* From 1 to 200 ms, short ones as often as long ones. */
+static unsigned some_ms(void)
+{
+	unsigned most = 1u << (1 + random_below(&random_state, 8));
+
+	return 1 + random_below(&random_state, most < 200 ? most : 200);
+}
+
+static unsigned kill_after(pid_t supervisor, pid_t worker, unsigned ms, const char *how)
+{
+	wait_ms(ms);
+	if (!killer_kill(supervisor, worker))
+		return 0;
+	died(how);
+	return 1;
+}
+
+/* Several, each as soon as it is there. */
+static unsigned kill_burst(pid_t supervisor, pid_t worker)
+{
+	unsigned kills = 0;
+
+	for (unsigned n = 2 + random_below(&random_state, 3); n && worker; n--) {
+		kills += kill_after(supervisor, worker, random_below(&random_state, 6), "burst");
+		worker = await_worker(supervisor, worker);
+	}
+	return kills;
+}
+
+static bool arm(const struct point *p, unsigned nth)
+{
+	char text[NAME + 16];
+
+	snprintf(text, sizeof(text), "%s %u\n", p->name, nth);
+	return run_write("debug/kill_at", text) == 0;
+}
+
+static bool dies_within(pid_t supervisor, pid_t worker, unsigned most)
+{
+	for (unsigned ms = 0; ms < most; ms++) {
+		if (!is_worker(supervisor, worker))
+			return true;
+		wait_ms(1);
+	}
+	return false;
+}
+
+/* Some points are on the way of a takeover. So where none comes by, the worker is killed: these stay armed for the next. */
+static unsigned kill_at_point(pid_t supervisor, pid_t worker)
+{
+	struct point *p = &points[next_point++ % point_count];
+	unsigned kills = 0;
+
+	p->tries++;
+	if (!arm(p, random_chance(&random_state, 85) ? 1 : 1 + random_below(&random_state, 20)))
+		return 0;
+	if (!dies_within(supervisor, worker, POINT_MS)) {
+		kills = kill_after(supervisor, worker, 0, "random");
+		worker = await_worker(supervisor, worker);
+		if (!worker || !dies_within(supervisor, worker, TAKEOVER_MS)) {
+			arm(p, 0);
+			return kills;
+		}
+	}
+	p->kills++;
+	died(p->name);
+	return kills + 1;
+}
+
+void killer_run(pid_t supervisor, unsigned kills)
+{
+	pid_t worker = 0;
+
+	if (!random_state)
+		random_state = run->seed ^ 0x6b696c6c;
+	for (unsigned done = 0; done < kills && !atomic_load(&stopped);) {
+		unsigned what = random_below(&random_state, 100);
+
+		worker = await_worker(supervisor, 0);
+		if (!worker)
+			return;
+		if (point_count && what < 60)
+			done += kill_at_point(supervisor, worker);
+		else if (what < 65)
+			done += kill_burst(supervisor, worker);
+		else
+			done += kill_after(supervisor, worker, some_ms(), "random");
+	}
+}
+
+void killer_stop(void)
+{
+	atomic_store(&stopped, true);
+}
+
+/* --- points ------------------------------------------------------------------------------------- */
+
+unsigned killer_read_points(void)
+{
+	static char text[16384];
+	char *save = NULL;
+
+	if (!run_text("debug/kill_at", text, sizeof(text)))
+		return 0;
+	for (char *line = strtok_r(text, "\n", &save); line && point_count < POINTS; line = strtok_r(NULL, "\n", &save))
+		snprintf(points[point_count++].name, NAME, "%.*s", (int)strcspn(line, " "), line);
+	return point_count;
+}
+
+void killer_print_points(void)
+{
+	unsigned reached = 0;
+
+	for (unsigned i = 0; i < point_count; i++)
+		reached += points[i].kills > 0;
+	printf("%u of %u kill points have killed:", reached, point_count);
+	for (unsigned i = 0; i < point_count; i++)
+		if (points[i].kills)
+			printf(" %s %u", points[i].name, points[i].kills);
+	printf("\n");
+	printf("tried and not reached:");
+	for (unsigned i = 0; i < point_count; i++)
+		if (points[i].tries && !points[i].kills)
+			printf(" %s %u", points[i].name, points[i].tries);
+	printf("\n");
+}
