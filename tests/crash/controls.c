@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/crash/controls.c - rules of merging that change all the time, and must be what was written last; and the check. */
+/* tests/crash/controls.c - rules of merging that change all the time, and must be what was written last. And the
+ * daemon's own check. */
 #include "kinds.h"
 
 #include <errno.h>

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whoever kills the worker, at random or in the middle of anything, takes nothing away and does nothing twice: tests/crash/main.c.
+# Whoever kills the worker, at random or in the middle of anything, takes nothing away and does nothing twice:
+# tests/crash/main.c.
 #
 # CRASH_KILLS: how many deaths. CRASH_SEED: the same operations again. CRASH_JOBS: only these kinds of jobs, with commas.
 # shellcheck source-path=SCRIPTDIR/../mount
@@ -10,13 +11,8 @@
 [ "${SCALE:-}" = small ] && kills=60 || kills=200
 
 mount_ksmfs size=1g
-super=
-for pid in $(processes "$M"); do
-	[ "$(cat "/proc/$pid/comm")" != ksmfs-super ] || super=$pid
-done
-[ -n "$super" ] || die "there is no supervisor"
 inodes=$(attr store/inodes)
-"$BUILD/tests/crash/crash" -s "${CRASH_SEED:-$(date +%s)}" -n "${CRASH_KILLS:-$kills}" ${CRASH_JOBS:+-j "$CRASH_JOBS"} "$M" "$super" ||
+"$BUILD/tests/crash/crash" -s "${CRASH_SEED:-$(date +%s)}" -n "${CRASH_KILLS:-$kills}" ${CRASH_JOBS:+-j "$CRASH_JOBS"} "$M" "$(supervisor)" ||
 	die "what the applications were told is not so"
 check
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tests/crash/files.c - writers: by stores and msync, by pwrite and fsync, by O_DIRECT; all truncate, punch and copy too.
  *
- * Each file has an image in memory, which every reading must equal: a store counts as done when it is made, a call when it
- * has returned. So nothing may be lost, nothing done twice, and no byte may be there that was never written.
+ * Each file has an image in memory, which every reading must equal: a store counts as done when it is made, a
+ * call when it has returned. So nothing may be lost, nothing done twice, and no byte may be there that was never
+ * written.
  */
 #include "kinds.h"
 
@@ -123,7 +124,6 @@ static void compare_map(struct file *f, size_t at, size_t len)
 	compare(f, buffer, at, len, "mapping");
 }
 
-/* Until all is read: what the daemon served before it died may come back short, as with any signal. */
 static void compare_read(struct file *f, int fd, size_t at, size_t len, const char *way)
 {
 	size_t wanted = at < f->size ? MIN(len, f->size - at) : 0;

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tests/crash/killer.c - half of the deaths come at random moments, some of these in bursts; half at named points.
  *
- * A worker is the child that the supervisor forked last. A supervisor waits before it replaces workers that die all the time: so one
- * may live for more than a second now and then.
+ * A supervisor waits before it replaces workers that die all the time: so one may live for more than a second now
+ * and then.
  */
 #include "killer.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "run.h"
+#include "worker.h"
 #include "tests/model/random.h"
 
 enum { POINTS = 128, NAME = 40, IN_A_ROW = 8, REST_MS = 1200, START_MS = 20000, POINT_MS = 400, TAKEOVER_MS = 60 };
@@ -37,73 +35,14 @@ static void wait_ms(unsigned ms)
 
 /* --- who ---------------------------------------------------------------------------------------- */
 
-static ssize_t read_proc(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -1;
-	n = read(fd, buf, size - 1);
-	close(fd);
-	buf[n < 0 ? 0 : n] = '\0';
-	return n;
-}
-
-pid_t killer_worker(pid_t supervisor)
-{
-	char path[64], buf[1024], *at = buf;
-	pid_t last = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)supervisor, (int)supervisor);
-	if (read_proc(path, buf, sizeof(buf)) < 0)
-		return 0;
-	for (char *end; *at; at = end) {
-		long pid = strtol(at, &end, 10);
-
-		if (end == at)
-			break;
-		last = (pid_t)pid;
-	}
-	return last;
-}
-
-/* Alive, and the supervisor's. */
-static bool is_worker(pid_t supervisor, pid_t pid)
-{
-	char path[64], buf[512], state;
-	const char *after_name;
-	int parent;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (read_proc(path, buf, sizeof(buf)) <= 0)
-		return false;
-	after_name = strrchr(buf, ')');
-	if (!after_name || sscanf(after_name + 1, " %c %d", &state, &parent) != 2)
-		return false;
-	return parent == supervisor && state != 'Z' && state != 'X';
-}
-
-bool killer_kill(pid_t supervisor, pid_t worker)
-{
-	int fd = worker > 0 ? (int)syscall(SYS_pidfd_open, worker, 0) : -1;
-	bool killed;
-
-	if (fd < 0)
-		return false;
-	killed = is_worker(supervisor, worker) && syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0) == 0;
-	close(fd);
-	return killed;
-}
-
 /* Somebody else than `dead`. */
 static pid_t await_worker(pid_t supervisor, pid_t dead)
 {
 	pid_t pid = 0;
 
 	for (unsigned ms = 0; ms < START_MS && !atomic_load(&stopped); ms++) {
-		pid = killer_worker(supervisor);
-		if (pid > 0 && pid != dead && is_worker(supervisor, pid))
+		pid = worker_of(supervisor);
+		if (pid > 0 && pid != dead && worker_lives(supervisor, pid))
 			return pid;
 		if (ms % 3000 == 2999)
 			kill(supervisor, SIGUSR1); /* try again, if you have given up */
@@ -134,7 +73,7 @@ static unsigned some_ms(void)
 static unsigned kill_after(pid_t supervisor, pid_t worker, unsigned ms, const char *how)
 {
 	wait_ms(ms);
-	if (!killer_kill(supervisor, worker))
+	if (!worker_kill(supervisor, worker))
 		return 0;
 	died(how);
 	return 1;
@@ -163,7 +102,7 @@ static bool arm(const struct point *p, unsigned nth)
 static bool dies_within(pid_t supervisor, pid_t worker, unsigned most)
 {
 	for (unsigned ms = 0; ms < most; ms++) {
-		if (!is_worker(supervisor, worker))
+		if (!worker_lives(supervisor, worker))
 			return true;
 		wait_ms(1);
 	}

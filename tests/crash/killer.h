@@ -5,12 +5,6 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The worker that `supervisor` started last, 0: there is none. */
-pid_t killer_worker(pid_t supervisor);
-
-/* SIGKILL to the worker, if it is still a child of the supervisor. */
-bool killer_kill(pid_t supervisor, pid_t worker);
-
 /* Read the names of the kill points, if the build has them; 0: it has none. */
 unsigned killer_read_points(void);
 

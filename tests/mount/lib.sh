@@ -94,6 +94,13 @@ processes() {
 	done
 }
 
+# The one of them that starts the others.
+supervisor() {
+	for super in $(processes "${1:-$M}"); do
+		[ "$(cat "/proc/$super/comm")" != ksmfs-super ] || echo "$super"
+	done
+}
+
 # Wait until the command succeeds, at most $1 seconds.
 within() {
 	tries=$(($1 * 20))
