@@ -39,8 +39,8 @@ _Atomic uint32_t *ptab_next(const struct inode *i, const struct frames *f, uint6
 
 /* All slots side by side that the first leaf from `*io_index` on has, which is moved to the first of them: `*ret_count`,
  * holes among them.  NULL: there is none. */
-_Atomic uint32_t *ptab_leaf(const struct inode *i, const struct frames *f, uint64_t *io_index, unsigned *ret_count)
-	REQUIRES_SHARED(i->map);
+_Atomic uint32_t *ptab_leaf(const struct inode *i, const struct frames *f, uint64_t *io_index,
+			    unsigned *ret_count) REQUIRES_SHARED(i->map);
 
 /* Nodes that ptab_extend() needs for `index`; 0: the slot is there. */
 unsigned ptab_missing(const struct inode *i, const struct frames *f, uint64_t index)

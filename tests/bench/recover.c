@@ -2,7 +2,8 @@
 /* tests/bench/recover.c - how long a mount stands still when its daemon has been killed: volume_open() of what is left.
  *
  * A child fills a volume and is killed; others open it, one after the other, and are killed, too, as fresh as a worker
- * that its supervisor has forked.  Printed is how long each took, at best and in the middle, and CPU time, which others on the machine disturb less.
+ * that its supervisor has forked.  Printed is how long each took, at best and in the middle, and CPU time, which others on the
+ * machine disturb less.
  *
  *     recover [MIB FILES SHARERS]...      so much in so many files, of which each page is there SHARERS times
  */
@@ -131,8 +132,8 @@ static void measure(const struct load *l)
 	}
 	qsort(each, ROUNDS, sizeof(each[0]), by_size);
 	qsort(cpu, ROUNDS, sizeof(cpu[0]), by_size);
-	printf("%5u MiB in %6u files, each page %3u times: %6.1f ms at best, %6.1f in the middle, %6.1f of CPU\n", l->mib, l->files,
-	       l->sharers, each[0], each[ROUNDS / 2], cpu[0]);
+	printf("%5u MiB in %6u files, each page %3u times: %6.1f ms at best, %6.1f in the middle, %6.1f of CPU\n", l->mib,
+	       l->files, l->sharers, each[0], each[ROUNDS / 2], cpu[0]);
 	(void)fflush(stdout);
 	close(config.frames_fd);
 	close(config.inodes_fd);

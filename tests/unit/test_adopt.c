@@ -60,8 +60,8 @@ static void adopt__what_is_left_out_is_untracked(void **state)
 
 	put_pages(f, some, 0, 2000, 1, 1);
 	put_pages(f, none, 0, 5, 5000, 1);
-	assert_int_equal(volume_advise_range(f->v, some, 1000 << PAGE_SHIFT, 100 << PAGE_SHIFT, VOLUME_UNMERGEABLE, NULL),
-			 0);
+	assert_int_equal(volume_advise_range(f->v, some, 1000 << PAGE_SHIFT, 100 << PAGE_SHIFT, VOLUME_UNMERGEABLE,
+					     NULL), 0);
 	assert_int_equal(volume_advise(f->v, none, VOLUME_UNMERGEABLE, NULL), 0);
 	assert_figure(f, pages_untracked, 105);
 	volume_stats(f->v, before);
