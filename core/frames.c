@@ -143,6 +143,17 @@ bool frames_pin(struct frames *f, uint32_t frame)
 	return true;
 }
 
+bool frames_pin_shared(struct frames *f, uint32_t frame)
+{
+	uint64_t word = frames_word(f, frame);
+
+	do {
+		if ((word & REFS) < 2 || (word & PINS) == PINS || (word & TABLE))
+			return false;
+	} while (!swap(f, frame, &word, word + PIN));
+	return true;
+}
+
 static bool ref(struct frames *f, uint32_t frame, uint64_t shared_max)
 {
 	uint64_t word = frames_word(f, frame), refs, most = f->sharers_max ? f->sharers_max : REFS;

@@ -68,6 +68,9 @@ struct frame_info frames_look(const struct frames *f, uint32_t frame);
  * lock they hold, in the index under its shard's lock, or pinned already.  False: too many. */
 bool frames_pin(struct frames *f, uint32_t frame);
 bool frames_ref(struct frames *f, uint32_t frame); /* or the limits below say no */
+/* For those who know nothing of it.  False: fewer than two slots refer to it.  With two, S1 lets nobody write in place,
+ * and with a pin that stays so. */
+bool frames_pin_shared(struct frames *f, uint32_t frame);
 
 /* At most `sharers_max` slots refer to one frame, and at most `shared_max` frames have two or more; 0: as many
  * as can be counted.  With the gate closed, `sharers_max` only while nothing is shared. */

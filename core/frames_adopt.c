@@ -86,8 +86,6 @@ static void count(struct frames *f, uint32_t end)
 		sum[ATTR_pages_shared] += a.shared;
 		sum[ATTR_pages_sharing] += a.sharing;
 		sum[ATTR_store_data_pages] += (int64_t)(word & REFS);
-		if (a.shared)
-			f->changed[frame / FRAMES_RANGE] = 1;
 	}
 	f->used = used;
 	f->tables = tables;
@@ -107,4 +105,5 @@ void frames_adopt_end(struct frames *f)
 	f->unswept = FRAMES_FIRST;
 	f->unswept_end = f->end;
 	lock_drop(&f->lock);
+	frames_mark_all_changed(f); /* since whoever wrote down what is shared */
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/indexdb.h - the page index in SQLite: for people (sqlite3 -readonly) and for a restart.
+/* core/indexdb.h - the page index in SQLite: for people (sqlite3 -readonly).
  *
- * Owns     index.db.  A hint: nothing in ksmfs believes it without looking.
+ * Owns     index.db.  Nothing in ksmfs believes it.
  * Keeps    X1 rows say what was true when they were written; at most two seconds behind when quiet.
  *          X2 a lock held on the file by others never makes anybody wait: the batch is skipped.
  *          X3 at most `max_rows` rows of `page`: beyond, no row is added, those there are still

@@ -16,12 +16,14 @@
 #include "lock.h"
 
 enum { RECLAIM_MS = 700, QUIET_MS = 700, BUSY_MS = 10000, INDEX_SHARE = 20, KEEPER_NICE = 5 };
+enum { RECALL_US = 2000, RECALL_REST_US = 3 * RECALL_US, RECALL_NICE = 10 };
 
 struct job {
 	const char *name;
 	void (*run)(struct keeper *k); /* takes the wish back before it looks */
 	struct keeper *keeper;
 	int nice;
+	bool once; /* the thread ends then */
 	bool started;
 	pthread_t thread;
 	sem_t wishes;
@@ -30,7 +32,7 @@ struct job {
 
 struct keeper {
 	struct keeper_jobs jobs;
-	struct job refill, reclaim, index;
+	struct job refill, reclaim, index, recall;
 	atomic_bool stop;
 	int64_t index_not_before, index_due; /* ms; the index thread's own */
 };
@@ -78,11 +80,38 @@ static void index_changes(struct keeper *k)
 	k->index.wished = false;
 	pass_ms(k, MAX((int64_t)QUIET_MS, k->index_not_before - now));
 	now = now_ms();
-	if (k->stop || (k->index.wished && now < k->index_due))
+	if (k->recall.wished) /* what is not in the content index yet would lose its row */
+		k->index.wished = true;
+	if (k->stop || (k->index.wished && now < k->index_due) || k->recall.wished)
 		return;
 	k->index_due = 0;
 	k->jobs.index(k->jobs.arg);
 	k->index_not_before = now + (now_ms() - now) * INDEX_SHARE;
+}
+
+static int64_t now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* At work for a while, and three times as long not: whoever waits for an answer has not been killed for this. */
+static void recall(struct keeper *k)
+{
+	const struct timespec rest = { .tv_nsec = RECALL_REST_US * 1000 };
+	int64_t end = now_us() + RECALL_US;
+
+	while (k->jobs.recall(k->jobs.arg)) {
+		if (k->stop)
+			return;
+		if (now_us() < end)
+			continue;
+		nanosleep(&rest, NULL);
+		end = now_us() + RECALL_US;
+	}
+	k->recall.wished = false;
 }
 
 static void job_init(struct job *j, struct keeper *k, const char *name, int nice_value,
@@ -102,7 +131,7 @@ static void *job_thread(void *arg)
 
 	pthread_setname_np(pthread_self(), j->name);
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), j->nice);
-	while (!k->stop) {
+	for (bool go_on = true; go_on; go_on = !k->stop && !j->once) {
 		while (sem_wait(&j->wishes) < 0)
 			;
 		while (!sem_trywait(&j->wishes))
@@ -153,9 +182,14 @@ void keeper_change(struct keeper *k)
 	wish(&k->index);
 }
 
+void keeper_recall(struct keeper *k)
+{
+	wish(&k->recall);
+}
+
 bool keeper_is_idle(struct keeper *k)
 {
-	return !k->reclaim.wished && !k->reclaim.busy && !k->index.wished && !k->index.busy;
+	return !k->reclaim.wished && !k->reclaim.busy && !k->index.wished && !k->index.busy && !k->recall.wished;
 }
 
 int keeper_new(const struct keeper_jobs *jobs, struct keeper **ret)
@@ -168,6 +202,8 @@ int keeper_new(const struct keeper_jobs *jobs, struct keeper **ret)
 	job_init(&k->refill, k, "ksmfs-refill", 0, refill);
 	job_init(&k->reclaim, k, "ksmfs-reclaim", KEEPER_NICE, reclaim);
 	job_init(&k->index, k, "ksmfs-index", KEEPER_NICE, index_changes);
+	job_init(&k->recall, k, "ksmfs-recall", RECALL_NICE, recall);
+	k->recall.once = true;
 	*ret = k;
 	return 0;
 }
@@ -178,7 +214,11 @@ int keeper_start(struct keeper *k)
 
 	if (!r)
 		r = job_start(&k->reclaim);
-	return r < 0 ? r : job_start(&k->index);
+	if (!r)
+		r = job_start(&k->index);
+	if (!r && k->recall.wished)
+		r = job_start(&k->recall);
+	return r;
 }
 
 void keeper_free(struct keeper *k)
@@ -189,5 +229,6 @@ void keeper_free(struct keeper *k)
 	job_fini(&k->refill);
 	job_fini(&k->reclaim);
 	job_fini(&k->index);
+	job_fini(&k->recall);
 	mem_free(k);
 }

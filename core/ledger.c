@@ -5,7 +5,7 @@
  *   sharer      which files refer to the most shared of them, and how often
  *   file_cost   what each file has, what of it is shared, and its part of what it shares
  *
- * The figures of different files are not of one instant: this is for people and for a restart.
+ * The figures of different files are not of one instant: this is for people.
  */
 #include "ledger.h"
 
@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "failpoint.h"
+#include "log.h"
 #include "paths.h"
 #include "ptab.h"
 #include "volume_inside.h"
@@ -24,6 +25,7 @@ enum {
 	FILES_MAX = 65536,  /* rows of file_cost */
 	SHARERS_MAX = 65536,
 	WALK_SLOTS = 4096,  /* looked at before the gate is left for a moment */
+	INDEX_ROWS = 1 << 20,
 };
 
 /* --- page ------------------------------------------------------------------------------------- */
@@ -65,14 +67,15 @@ static bool write_pages(struct volume *v)
 	bool all = page != NULL;
 
 	for (uint64_t first = 0; all && first < frames_end(f); first += FRAMES_RANGE) {
+		uint64_t end = first + FRAMES_RANGE;
 		unsigned n, rows = 0;
 
 		if (!frames_changed(f, (uint32_t)first))
 			continue;
 		n = gather_pages(v, (uint32_t)first, page);
-		all = indexdb_sync_pages(v->indexdb, (uint32_t)first,
-					 (uint32_t)MIN(first + FRAMES_RANGE, (uint64_t)UINT32_MAX),
-					 page, n, &rows) == INDEXDB_OK;
+		if (end >= frames_end(f)) /* rows that somebody before us has left are of frames that are no more */
+			end = UINT32_MAX;
+		all = indexdb_sync_pages(v->indexdb, (uint32_t)first, (uint32_t)end, page, n, &rows) == INDEXDB_OK;
 		if (!all)
 			frames_mark_changed(f, (uint32_t)first);
 		count_rows(v, rows);
@@ -246,13 +249,24 @@ static bool write_files(struct volume *v)
 	return ok;
 }
 
+void ledger_open(struct volume *v)
+{
+	if (!v->indexdb && indexdb_open(v->dir, INDEX_ROWS, &v->indexdb) < 0) {
+		log_warning("%s/index.db cannot be opened; the mount goes on without it", v->dir);
+		v->indexdb = NULL;
+	}
+	if (v->indexdb)
+		v->indexdb_bytes = indexdb_bytes(v->indexdb);
+}
+
 bool ledger_write(struct volume *v)
 {
 	unsigned starts;
 	bool ok;
 
+	ledger_open(v);
 	if (!v->indexdb)
-		return true;
+		return true; /* with the next change there is another try */
 	if (!names_have_space(v->names)) {
 		pool_count(&v->pool, ATTR_index_batches_skipped, 1);
 		return false;
@@ -265,5 +279,6 @@ bool ledger_write(struct volume *v)
 	}
 	if (!ok)
 		pool_count(&v->pool, ATTR_index_batches_skipped, 1);
+	v->indexdb_bytes = indexdb_bytes(v->indexdb);
 	return ok;
 }

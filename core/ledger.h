@@ -13,5 +13,8 @@
 
 struct volume;
 
+/* Have index.db open; ledger_write() does so, too. */
+void ledger_open(struct volume *v);
+
 /* Bring index.db up to date. False: somebody holds a lock on it, or memory was short; try again. */
 bool ledger_write(struct volume *v);

@@ -37,8 +37,8 @@ _Atomic uint32_t *ptab_slot(const struct inode *i, const struct frames *f, uint6
 _Atomic uint32_t *ptab_next(const struct inode *i, const struct frames *f, uint64_t from,
 			    uint64_t end, uint64_t *ret_index) REQUIRES_SHARED(i->map);
 
-/* All slots side by side that the first leaf from `*io_index` on has, which is moved to the first of them: `*ret_count`,
- * holes among them.  NULL: there is none. */
+/* All slots side by side that the first leaf from `*io_index` on has, which is moved to the first of them:
+ * `*ret_count`, holes among them.  NULL: there is none. */
 _Atomic uint32_t *ptab_leaf(const struct inode *i, const struct frames *f, uint64_t *io_index,
 			    unsigned *ret_count) REQUIRES_SHARED(i->map);
 

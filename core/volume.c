@@ -14,12 +14,12 @@
 #include "log.h"
 #include "paths.h"
 #include "range.h"
+#include "recall.h"
 #include "unmerge.h"
 #include "volume_inside.h"
 #include "volume_xattr.h"
 
 enum {
-	INDEX_ROWS = 1 << 20,
 	STORE_MIN = 1 << 16, /* frames */
 };
 
@@ -90,6 +90,16 @@ static void index_behind(void *arg)
 		keeper_change(v->keeper); /* try again, when its share of time has come */
 }
 
+static bool recall(void *arg)
+{
+	struct volume *v = arg;
+	bool more = recall_some(&v->pool, &v->recalled);
+
+	if (!more)
+		keeper_change(v->keeper);
+	return more;
+}
+
 /* A line for each file, as far as the scrubber tells them. */
 static void damage_found(void *arg, const struct scrub_report *found)
 {
@@ -140,7 +150,7 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 static int open_threads(struct volume *v)
 {
 	const struct keeper_jobs jobs = { .arg = v, .refill = refill, .reclaim = reclaim,
-					   .index = index_behind };
+					   .index = index_behind, .recall = recall };
 	int r = scan_new(&v->pool, &v->scan);
 
 	if (!r)
@@ -234,10 +244,10 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 		r = empty ? make_root(v, config) : recover(v, &config->receipts);
 	if (!r)
 		rules_changed(v);
-	if (!r && !config->copy && indexdb_open(v->dir, INDEX_ROWS, &v->indexdb) < 0) {
-		log_warning("%s/index.db cannot be opened; the mount goes on without it", v->dir);
-		v->indexdb = NULL;
-	}
+	v->taken_over = !empty;
+	/* Whoever had it before us may still hold a lock on it, which nobody waits for: then the keeper opens it. */
+	if (!r && empty && !config->copy)
+		ledger_open(v);
 	if (r < 0) {
 		volume_close(v);
 		return r;
@@ -250,7 +260,10 @@ int volume_start(struct volume *v)
 {
 	int r = scan_start(v->scan);
 
-	keeper_surplus(v->keeper); /* whoever had all this before us may have left more than we know of */
+	if (v->taken_over) {
+		keeper_surplus(v->keeper); /* whoever had all this before us may have left more than we know of */
+		keeper_recall(v->keeper);
+	}
 	return r < 0 ? r : keeper_start(v->keeper);
 }
 
@@ -374,8 +387,7 @@ static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 	case ATTR_store_metadata_bytes:
 		return (int64_t)metadata_bytes(v);
 	case ATTR_store_database_bytes:
-		return (int64_t)(names_bytes(v->names) +
-				 (v->indexdb ? indexdb_bytes(v->indexdb) : 0));
+		return (int64_t)(names_bytes(v->names) + v->indexdb_bytes);
 	case ATTR_index_entries:
 		return (int64_t)content_entries(p->content);
 	default:

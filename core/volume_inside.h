@@ -26,7 +26,10 @@ struct volume {
 	struct arena frames_arena;
 	struct pool pool;
 	struct names *names;
-	struct indexdb *indexdb; /* the keeper's; NULL when it could not be had */
+	struct indexdb *indexdb; /* the ledger's; NULL: not opened yet */
+	_Atomic uint64_t indexdb_bytes; /* when the ledger last looked */
+	bool taken_over;   /* from somebody who had it before us */
+	uint32_t recalled; /* the keeper's: frames that recall.h has gone through */
 	struct scan *scan;
 	struct keeper *keeper;
 	_Atomic uint32_t unburied; /* records with INODE_UNBURIED */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/bench/recover.c - how long a mount stands still when its daemon has been killed: volume_open() of what is left.
+/* tests/bench/recover.c - how long a mount stands still when its daemon is killed: volume_open() of what is left.
  *
  * A child fills a volume and is killed; others open it, one after the other, and are killed, too, as fresh as a worker
- * that its supervisor has forked.  Printed is how long each took, at best and in the middle, and CPU time, which others on the
- * machine disturb less.
+ * that its supervisor has forked.  Printed is how long each took, at best and in the middle, and CPU time, which others
+ * on the machine disturb less.
  *
  *     recover [MIB FILES SHARERS]...      so much in so many files, of which each page is there SHARERS times
  */

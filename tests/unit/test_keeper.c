@@ -13,7 +13,7 @@
 #include "core/failpoint.h"
 
 struct jobs {
-	atomic_uint refills, reclaims, indexes;
+	atomic_uint refills, reclaims, indexes, recalls, recalls_before_index;
 };
 
 static bool refill(void *arg)
@@ -28,21 +28,31 @@ static bool reclaim(void *arg)
 
 static void index_(void *arg)
 {
-	((struct jobs *)arg)->indexes++;
-}
+	struct jobs *j = arg;
 
-static struct keeper *keeper(struct jobs *j)
-{
-	const struct keeper_jobs jobs = { .arg = j, .refill = refill, .reclaim = reclaim, .index = index_ };
-	struct keeper *k;
-
-	assert_int_equal(keeper_new(&jobs, &k), 0);
-	return k;
+	j->recalls_before_index = j->recalls;
+	j->indexes++;
 }
 
 static void rest(void)
 {
 	nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+}
+
+static bool recall(void *arg)
+{
+	rest();
+	return atomic_fetch_add(&((struct jobs *)arg)->recalls, 1) < 150;
+}
+
+static struct keeper *keeper(struct jobs *j)
+{
+	const struct keeper_jobs jobs = { .arg = j, .refill = refill, .reclaim = reclaim, .index = index_,
+					   .recall = recall };
+	struct keeper *k;
+
+	assert_int_equal(keeper_new(&jobs, &k), 0);
+	return k;
 }
 
 static void thread__does_what_is_wished_for_until_all_is_done(void **state)
@@ -81,6 +91,26 @@ static void thread__takes_frames_at_once(void **state)
 	assert_int_equal(j.indexes + j.reclaims, 0);
 }
 
+/* A row of index.db is of a frame in the content index. */
+static void recall__once_and_before_index_db_is_written(void **state)
+{
+	struct jobs j = { 0 };
+	struct keeper *k = keeper(&j);
+
+	(void)state;
+	keeper_recall(k);
+	keeper_change(k);
+	assert_false(keeper_is_idle(k));
+	assert_int_equal(keeper_start(k), 0);
+	for (unsigned n = 0; n < 3000 && !keeper_is_idle(k); n++)
+		rest();
+	assert_true(keeper_is_idle(k));
+	assert_int_equal(j.recalls, 151);
+	assert_int_equal(j.recalls_before_index, 151);
+	assert_int_equal(j.indexes, 1);
+	keeper_free(k);
+}
+
 static void free__does_not_wait_for_wishes(void **state)
 {
 	struct jobs j = { 0 };
@@ -92,6 +122,7 @@ static void free__does_not_wait_for_wishes(void **state)
 	keeper_change(k);
 	keeper_free(k);
 	assert_int_equal(j.reclaims, 0);
+	assert_int_equal(j.recalls, 0);
 	keeper_free(NULL);
 	keeper_free(keeper(&j)); /* never started */
 }
@@ -111,6 +142,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thread__does_what_is_wished_for_until_all_is_done),
 		cmocka_unit_test(thread__takes_frames_at_once),
+		cmocka_unit_test(recall__once_and_before_index_db_is_written),
 		cmocka_unit_test(free__does_not_wait_for_wishes),
 		cmocka_unit_test(new__fails_without_memory),
 	};

@@ -321,7 +321,7 @@ static void let_go(struct volume *v)
 static bool is_either(uint64_t is, uint64_t old, uint64_t new)
 {
 	for (unsigned shift = 0; shift < 64; shift += 8)
-		if ((uint8_t)(is >> shift) != (uint8_t)(old >> shift) && (uint8_t)(is >> shift) != (uint8_t)(new >> shift))
+		if ((uint8_t)((is ^ old) >> shift) && (uint8_t)((is ^ new) >> shift))
 			return false;
 	return true;
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/recall.h"
 #include "fixture.h"
 
 /* The first column of the first row, as text. */
@@ -87,6 +88,55 @@ static void write__the_most_shared_frames_name_their_sharers(void **state)
 	assert_answer(f, "SELECT count(DISTINCT frame) FROM sharer", "64");
 }
 
+/* Rows of frames that are shared no more, or were beyond what is used now. */
+static void write__rows_of_a_process_that_was_killed_are_corrected(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = make_file(f, "a"), b = make_file(f, "b");
+	char path[PATH_MAX];
+	uint32_t frame = 0;
+	sqlite3 *db;
+
+	put_pages(f, a, 0, 200, 1, 1);
+	put_pages(f, b, 0, 200, 1, 1);
+	assert_true(ledger_write(f->v));
+	assert_answer(f, "SELECT count(*) FROM page", "200");
+	truncate_to_pages(f, b, 0);
+	fixture_reopen(f);
+	snprintf(path, sizeof(path), "%s/index.db", f->dir);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "INSERT INTO page VALUES (100000, x'00', 2, 0)", NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+	while (recall_some(&f->v->pool, &frame))
+		;
+	assert_true(ledger_write(f->v));
+	assert_answer(f, "SELECT count(*) FROM page", "0");
+}
+
+static void write__an_index_db_that_is_locked_when_taken_over_is_opened_later(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = make_file(f, "a");
+	char path[PATH_MAX];
+	uint32_t frame = 0;
+	sqlite3 *db;
+
+	put_pages(f, a, 0, 4, 1, 0);
+	assert_true(ledger_write(f->v));
+	snprintf(path, sizeof(path), "%s/index.db", f->dir);
+	volume_close(f->v);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "PRAGMA locking_mode=EXCLUSIVE; BEGIN EXCLUSIVE; DELETE FROM page; COMMIT",
+				      NULL, NULL, NULL), SQLITE_OK);
+	assert_int_equal(volume_open(&f->config, &f->v), 0);
+	assert_false(ledger_write(f->v));
+	sqlite3_close(db);
+	while (recall_some(&f->v->pool, &frame))
+		;
+	assert_true(ledger_write(f->v));
+	assert_answer(f, "SELECT refs FROM page", "4");
+}
+
 static void write__a_lock_held_by_somebody_skips_and_is_made_up_for(void **state)
 {
 	struct fixture *f = *state;
@@ -113,6 +163,8 @@ int main(void)
 		FIXTURE_TEST(write__a_file_costs_its_part_of_what_it_shares),
 		FIXTURE_TEST(write__a_file_without_a_name_is_told_as_deleted),
 		FIXTURE_TEST(write__the_most_shared_frames_name_their_sharers),
+		FIXTURE_TEST(write__rows_of_a_process_that_was_killed_are_corrected),
+		FIXTURE_TEST(write__an_index_db_that_is_locked_when_taken_over_is_opened_later),
 		FIXTURE_TEST(write__a_lock_held_by_somebody_skips_and_is_made_up_for),
 	};
 
