@@ -43,7 +43,7 @@ enum {
 #endif
 #define FIRST_PLACES (NAME_PLACES - PROBES + 1) /* F2 */
 
-static const struct catalog_schema schema = {
+const struct catalog_schema names_schema = {
     .format = NAMES_FORMAT,
     .sql = "CREATE TABLE entry ( -- one row per name\n"
 	   "	key INTEGER PRIMARY KEY, -- directory's record number * 2^31 + place in it\n"
@@ -151,7 +151,7 @@ static int open_locked(struct names *n, const char *dir) REQUIRES(n->lock)
 
 	if (snprintf(path, sizeof(path), "%s/names.db", dir) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	r = catalog_open(path, CATALOG_OWNER, &schema, &n->catalog);
+	r = catalog_open(path, CATALOG_OWNER, &names_schema, &n->catalog);
 	if (r < 0)
 		return r;
 	r = adopt_secret(n);

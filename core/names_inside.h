@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/names_inside.h - what names.c and names_xattr.c share.
+/* core/names_inside.h - what names.c, names_xattr.c and remains.c share.
  *
  * Owns     struct names.
  * Keeps    see names.h and names_xattr.h.
@@ -12,6 +12,8 @@
 #include "catalog.h"
 #include "lock.h"
 #include "names.h"
+
+extern const struct catalog_schema names_schema;
 
 struct names {
 	struct lock lock;

@@ -1,34 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* ksmfs-check - look at a mount from outside, as its next owner would.
  *
- * The worker is stopped for the time of the look; both memfds are mapped as private copies, names.db is
- * copied, and a volume is opened on them: what is derived is rebuilt from what is there, then every
- * invariant is checked, and the figures are compared with those the mount itself showed.  Nothing is
- * changed in the mount.  A process of our own sees to it that the worker goes on, even if we are killed.
+ * The supervisor, which holds the memory, and the worker, if there is one, are stopped for the time of the look;
+ * both memfds are mapped as private copies, names.db is copied, and a volume is opened on them: what is derived
+ * is rebuilt from what is there, then every invariant is checked, and the figures are compared with those that the
+ * mount itself showed, if somebody serves it.  Nothing is changed in the mount, and but for these figures it
+ * is not touched by its path.
  */
-#include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <ksmfs/control.h>
 
+#include "core/remains.h"
 #include "core/volume.h"
+#include "tools/standstill.h"
 
-enum { EXIT_CLEAN = 0, EXIT_VIOLATIONS = 1, EXIT_TROUBLE = 2, TRIES = 5 };
+enum { EXIT_CLEAN = 0, EXIT_VIOLATIONS = 1, EXIT_TROUBLE = 2, TRIES = 5, ANSWER_MS = 10000 };
 
 struct mount {
-	char path[PATH_MAX]; /* of the mount point, absolute */
-	char databases[PATH_MAX];
-	pid_t worker;
+	struct whereabouts at;
 	int frames_fd, inodes_fd;
 };
 
@@ -38,185 +37,105 @@ static _Noreturn void die(const char *what, const char *of)
 	exit(EXIT_TROUBLE);
 }
 
-static bool read_text(const char *path, char *buf, size_t size)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, buf, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (n < 0)
-		return false;
-	buf[n] = '\0';
-	return true;
-}
-
 /* --- the mount as it shows itself ---------------------------------------------------------------- */
 
-static void read_stats(const struct mount *m, int64_t ret[ATTRS])
+static bool parse_stats(const char *text, int64_t ret[ATTRS])
 {
-	char path[PATH_MAX + 16], buf[16384];
-
-	snprintf(path, sizeof(path), "%s/" KSMFS_STATS, m->path);
-	buf[0] = '\n'; /* so that every name is behind one */
-	if (!read_text(path, buf + 1, sizeof(buf) - 1))
-		die("not a ksmfs mount, or its control files are hidden from you (control=none?)", m->path);
 	for (unsigned a = 0; a < ATTRS; a++) {
 		char key[128];
 		const char *at;
 
 		snprintf(key, sizeof(key), "\n%s ", attr_rows[a].path);
-		at = strstr(buf, key);
+		at = strstr(text, key);
 		ret[a] = at ? strtoll(at + strlen(key), NULL, 10) : 0;
 	}
+	return *text && text[1];
 }
 
-static void find_databases(struct mount *m)
+static _Noreturn void send_stats(const char *mountpoint, int to)
 {
-	char path[PATH_MAX + 32];
+	char path[PATH_MAX + 16], buf[16384];
+	ssize_t n;
+	int fd;
 
-	snprintf(path, sizeof(path), "%s/" KSMFS_INDEX_DIRECTORY, m->path);
-	if (!read_text(path, m->databases, sizeof(m->databases)))
-		die("cannot tell where its databases are", m->path);
-	m->databases[strcspn(m->databases, "\n")] = '\0';
+	snprintf(path, sizeof(path), "%s/" KSMFS_STATS, mountpoint);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : read(fd, buf, sizeof(buf));
+	_exit(n > 0 && write(to, buf, (size_t)n) == n ? 0 : 1);
 }
 
-static bool is_worker_of(const char *pid, const char *mountpoint)
+/* By a process of its own: should nobody serve the mount any more, it is that one that waits.  False: it cannot be
+ * told (in time). */
+static bool read_stats(const struct mount *m, int64_t ret[ATTRS])
 {
-	static const char name[] = "ksmfs-worker ";
-	char path[64], cmdline[PATH_MAX + 64] = "";
-
-	snprintf(path, sizeof(path), "/proc/%.20s/cmdline", pid);
-	if (!read_text(path, cmdline, sizeof(cmdline)))
-		return false;
-	cmdline[strlen("ksmfs-worker")] = ' '; /* the arguments are apart by NUL, or by a space */
-	return !strncmp(cmdline, name, strlen(name)) && !strcmp(cmdline + strlen(name), mountpoint);
-}
-
-static void find_worker(struct mount *m)
-{
-	DIR *proc = opendir("/proc");
-	struct dirent *d;
-
-	while (proc && !m->worker && (d = readdir(proc)))
-		if (*d->d_name >= '1' && *d->d_name <= '9' && is_worker_of(d->d_name, m->path))
-			m->worker = (pid_t)strtol(d->d_name, NULL, 10);
-	if (proc)
-		closedir(proc);
-	if (!m->worker) {
-		errno = ESRCH;
-		die("its worker", m->path);
-	}
-}
-
-static int open_memfd(const struct mount *m, const char *name)
-{
-	char dir[64], path[PATH_MAX], target[256];
-	DIR *fds;
-	struct dirent *d;
-	int found = -1;
-
-	snprintf(dir, sizeof(dir), "/proc/%d/fd", (int)m->worker);
-	fds = opendir(dir);
-	while (fds && found < 0 && (d = readdir(fds))) {
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "%s/%s", dir, d->d_name);
-		n = readlink(path, target, sizeof(target) - 1);
-		target[MAX(n, (ssize_t)0)] = '\0';
-		if (!strncmp(target, "/memfd:", 7) && !strncmp(target + 7, name, strlen(name)))
-			found = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	if (fds)
-		closedir(fds);
-	if (found < 0)
-		die(name, m->path);
-	return found;
-}
-
-/* --- standing still ----------------------------------------------------------------------------- */
-
-static bool all_stopped(pid_t pid)
-{
-	char dir[64], path[PATH_MAX], stat[512];
-	struct dirent *d;
-	bool stopped = true;
-	DIR *tasks;
-
-	snprintf(dir, sizeof(dir), "/proc/%d/task", (int)pid);
-	tasks = opendir(dir);
-	while (tasks && stopped && (d = readdir(tasks))) {
-		const char *state;
-
-		snprintf(path, sizeof(path), "%s/%s/stat", dir, d->d_name);
-		if (*d->d_name == '.' || !read_text(path, stat, sizeof(stat)))
-			continue;
-		state = strrchr(stat, ')');
-		stopped = state && (state[2] == 'T' || state[2] == 't');
-	}
-	if (tasks)
-		closedir(tasks);
-	return stopped;
-}
-
-/* The end of the pipe is in our hands only: when it closes, however we end, the worker goes on. */
-static int stop_worker(pid_t worker, pid_t *ret_guard)
-{
+	char buf[16384] = "\n"; /* so that every name is behind one */
+	struct pollfd end = { .events = POLLIN };
+	ssize_t n = 0;
 	int ends[2];
+	pid_t child;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		die("pipe", "self");
-	*ret_guard = fork();
-	if (*ret_guard < 0)
-		die("fork", "self");
-	if (!*ret_guard) {
-		char c;
-
-		close(ends[1]);
-		setsid();
-		while (read(ends[0], &c, 1) < 0)
-			;
-		_exit(kill(worker, SIGCONT) < 0);
+	if (!*m->at.mountpoint || !standstill_is_served(m->at.supervisor) || pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	child = fork();
+	if (!child)
+		send_stats(m->at.mountpoint, ends[1]);
+	close(ends[1]);
+	end.fd = ends[0];
+	if (child > 0 && poll(&end, 1, ANSWER_MS) == 1) {
+		n = read(ends[0], buf + 1, sizeof(buf) - 2);
+		waitpid(child, NULL, 0);
 	}
 	close(ends[0]);
-	if (kill(worker, SIGSTOP) < 0)
-		die("cannot be stopped", "the worker");
-	while (!all_stopped(worker))
-		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
-	return ends[1];
-}
-
-static void go_on(int guard_fd, pid_t guard)
-{
-	close(guard_fd);
-	waitpid(guard, NULL, 0);
+	return n > 0 && parse_stats(buf, ret);
 }
 
 /* --- the look ----------------------------------------------------------------------------------- */
 
-static void copy_file(const char *from_dir, const char *to_dir, const char *name)
+static int copy_file(const char *from_dir, const char *to_dir, const char *name)
 {
-	char from[PATH_MAX + 32], to[PATH_MAX + 32];
-	int in, out;
+	char from[PATH_MAX + 64], to[PATH_MAX + 32];
+	int in, out, r = 0;
+	ssize_t n;
 
 	snprintf(from, sizeof(from), "%s/%s", from_dir, name);
 	snprintf(to, sizeof(to), "%s/%s", to_dir, name);
 	in = open(from, O_RDONLY | O_CLOEXEC);
-	if (in < 0 && errno == ENOENT)
-		return;
+	if (in < 0)
+		return -errno;
 	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	if (in < 0 || out < 0)
-		die("cannot be copied", from);
-	while (sendfile(out, in, NULL, 1 << 20) > 0)
-		;
+	if (out < 0)
+		r = -errno;
+	while (!r && (n = sendfile(out, in, NULL, 1 << 20)) != 0)
+		if (n < 0)
+			r = -errno;
 	close(in);
-	close(out);
+	if (out >= 0)
+		close(out);
+	return r;
+}
+
+/* Its tmpfs may be in the daemon's mount namespace only. */
+static int copy_names(const struct whereabouts *w, const char *to_dir)
+{
+	char from[PATH_MAX + 32];
+	int r;
+
+	snprintf(from, sizeof(from), "%s", w->databases);
+	r = copy_file(from, to_dir, "names.db");
+	if (r == -ENOENT && w->supervisor) {
+		snprintf(from, sizeof(from), "/proc/%d/root%s", (int)w->supervisor, w->databases);
+		r = copy_file(from, to_dir, "names.db");
+	}
+	if (r < 0)
+		return r;
+	r = copy_file(from, to_dir, "names.db-wal");
+	return r == -ENOENT ? 0 : r; /* there need not be a log */
 }
 
 static void remove_copies(const char *dir)
 {
 	static const char *const names[] = { "names.db", "names.db-wal", "names.db-shm" };
-	char path[PATH_MAX];
+	char path[PATH_MAX + 32];
 
 	for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
 		snprintf(path, sizeof(path), "%s/%s", dir, names[n]);
@@ -249,19 +168,33 @@ static int look(const struct mount *m, const char *dir, int64_t ret_stats[ATTRS]
 	return r;
 }
 
-static int stopped_look(const struct mount *m, int64_t ret_stats[ATTRS])
+/* Not on the mount itself, nor on any other that might not answer now. */
+static void make_directory(char ret[PATH_MAX])
 {
-	char dir[] = "/tmp/ksmfs-check.XXXXXX";
-	pid_t guard;
-	int r, fd;
+	static const char *const bases[] = { "/run", "/tmp", "/var/tmp", "/dev/shm" };
 
-	if (!mkdtemp(dir))
-		die(dir, "a private directory");
-	fd = stop_worker(m->worker, &guard);
-	copy_file(m->databases, dir, "names.db");
-	copy_file(m->databases, dir, "names.db-wal");
-	r = look(m, dir, ret_stats);
-	go_on(fd, guard);
+	for (unsigned n = 0; n < ARRAY_SIZE(bases); n++) {
+		snprintf(ret, PATH_MAX, "%s/ksmfs-check.XXXXXX", bases[n]);
+		if (!whereabouts_is_fuse(bases[n]) && mkdtemp(ret))
+			return;
+	}
+	die("a private directory", "/run, /tmp");
+}
+
+static int stopped_look(const struct mount *m, int64_t ret_stats[ATTRS], bool *ret_served)
+{
+	struct standstill still;
+	char dir[PATH_MAX];
+	int r;
+
+	make_directory(dir);
+	r = standstill_begin(m->at.supervisor, &still);
+	*ret_served = still.served;
+	if (!r)
+		r = copy_names(&m->at, dir);
+	if (!r)
+		r = look(m, dir, ret_stats);
+	standstill_end(&still);
 	remove_copies(dir);
 	return r;
 }
@@ -308,36 +241,80 @@ static bool nothing_happened(const int64_t before[ATTRS], const int64_t after[AT
 	return same_figures(before, after, false); /* reservations */
 }
 
-static int check_mount(const char *mountpoint)
+/* Nobody holds the memory any more. */
+static int check_remains(const struct whereabouts *w)
 {
-	struct mount m = { .worker = 0 };
-	int64_t before[ATTRS], found[ATTRS], after[ATTRS];
-	bool quiet = false, same;
-	int r = 0;
+	char dir[PATH_MAX];
+	uint64_t names = 0;
+	int r;
 
-	if (!realpath(mountpoint, m.path))
-		die("mount point", mountpoint);
-	read_stats(&m, before);
-	find_databases(&m);
-	find_worker(&m);
-	m.frames_fd = open_memfd(&m, "ksmfs-frames");
-	m.inodes_fd = open_memfd(&m, "ksmfs-inodes");
-	for (unsigned n = 0; n < TRIES && !r && !quiet; n++) {
-		read_stats(&m, before);
-		r = stopped_look(&m, found);
-		read_stats(&m, after);
-		quiet = nothing_happened(before, after);
-	}
+	printf("%s: its daemon is gone, and with it what its files held\n", w->databases);
+	make_directory(dir);
+	r = copy_names(w, dir);
+	if (!r)
+		r = remains_examine(dir, tell, NULL, &names);
+	remove_copies(dir);
 	if (r < 0) {
 		errno = -r;
-		die("cannot be taken over", mountpoint);
+		die("names.db cannot be read", w->databases);
+	}
+	if (!r)
+		printf("names.db is whole, with %" PRIu64 " names, which nothing belongs to any more\n", names);
+	return EXIT_VIOLATIONS;
+}
+
+/* Whether two snapshots can be compared: the mount was served before and after the look, and nothing happened. */
+static bool look_in_quiet(const struct mount *m, int64_t before[ATTRS], int64_t found[ATTRS], bool *ret_served, int *ret)
+{
+	int64_t after[ATTRS];
+	bool told = read_stats(m, before);
+
+	*ret = stopped_look(m, found, ret_served);
+	*ret_served &= told;
+	return *ret_served && !*ret && read_stats(m, after) && nothing_happened(before, after);
+}
+
+static int check_memory(const struct mount *m, const char *arg)
+{
+	int64_t before[ATTRS], found[ATTRS];
+	bool quiet = false, same, served = true;
+	int r = 0;
+
+	for (unsigned n = 0; n < TRIES && !r && !quiet && served; n++)
+		quiet = look_in_quiet(m, before, found, &served, &r);
+	if (r < 0) {
+		errno = -r;
+		die("cannot be taken over", arg);
 	}
 	same = !quiet || same_figures(before, found, true);
-	if (!quiet)
-		fprintf(stderr, "ksmfs-check: %s is busy: its figures were not compared\n", mountpoint);
+	if (!served)
+		fprintf(stderr, "ksmfs-check: nobody serves %s now, or it has no figures: there was nothing to compare\n", arg);
+	else if (!quiet)
+		fprintf(stderr, "ksmfs-check: %s is busy: its figures were not compared\n", arg);
 	if (!r && same)
 		printf("ok\n");
 	return r || !same ? EXIT_VIOLATIONS : EXIT_CLEAN;
+}
+
+static int check_mount(const char *arg)
+{
+	struct mount m = { .frames_fd = -1 };
+	int r = whereabouts_find(arg, &m.at);
+
+	if (!r && !m.at.supervisor)
+		return check_remains(&m.at);
+	if (!r)
+		r = whereabouts_memfd(m.at.supervisor, "ksmfs-frames", &m.frames_fd);
+	if (!r)
+		r = whereabouts_memfd(m.at.supervisor, "ksmfs-inodes", &m.inodes_fd);
+	if (r < 0) {
+		errno = -r;
+		die(r == -ESRCH	  ? "a ksmfs mount, but its supervisor cannot be found" :
+		    r == -ENOTDIR ? "neither a ksmfs mount nor the directory of one's databases" :
+				    "its memory cannot be looked at",
+		    arg);
+	}
+	return check_memory(&m, arg);
 }
 
 int main(int argc, char **argv)
@@ -347,9 +324,10 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc != 2 || argv[1][0] == '-') {
-		printf("usage: ksmfs-check MOUNTPOINT\n\n"
-		       "Look at a ksmfs mount from outside and check every invariant; prints what is wrong,\n"
-		       "or \"ok\".  Needs root.  The mount stands still for as long as it takes.\n");
+		printf("usage: ksmfs-check MOUNTPOINT|DIRECTORY\n\n"
+		       "Look at a ksmfs mount from outside, by its mount point or by the directory of its databases,\n"
+		       "and check every invariant; prints what is wrong, or \"ok\".  Needs root.  The mount stands\n"
+		       "still for as long as it takes; it need not be served by anybody.\n");
 		return argc == 2 && !strcmp(argv[1], "--help") ? 0 : EXIT_TROUBLE;
 	}
 	return check_mount(argv[1]);
