@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "fs/poison.h"
+
 enum { ASIDE_THREADS = 64, ASIDE_NICE = 5 /* as the scanner: it is work of its kind */ };
 
 static struct {
@@ -43,7 +45,9 @@ static void *serve(void *arg)
 	pthread_setname_np(pthread_self(), "ksmfs-aside");
 	(void)setpriority(PRIO_PROCESS, (id_t)gettid(), ASIDE_NICE);
 	while (a) {
+		poison_go_on(a->request);
 		a->run(a);
+		poison_leave();
 		a = next_or_end();
 	}
 	return NULL;
@@ -71,6 +75,7 @@ void aside_run(struct aside *a)
 {
 	pthread_t thread;
 
+	a->request = poison_request();
 	if (!count_or_queue(a))
 		return;
 	if (!pthread_create(&thread, NULL, serve, a)) {
@@ -78,6 +83,7 @@ void aside_run(struct aside *a)
 		return;
 	}
 	while (a) {
+		poison_go_on(a->request);
 		a->run(a);
 		a = next_or_end();
 	}

@@ -10,9 +10,12 @@
  */
 #pragma once
 
+#include <stdint.h>
+
 /* The head of what a request needs: allocated by the caller, and the job's to free. */
 struct aside {
 	struct aside *next;
+	uint64_t request; /* poison.h */
 	void (*run)(struct aside *a); /* answers */
 };
 

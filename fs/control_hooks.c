@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/control_hooks.c - `fail_*`: the Nth call from now fails, once; `pause_*`: the next to come by sleeps
- * that many milliseconds, once; `kill_at`: "NAME" or "NAME N" is where the Nth thread from now lets the worker die.
+ * that many milliseconds, once; `kill_at`: "NAME" or "NAME N" is where the Nth thread from now lets the worker die;
+ * `crash_ino`: whoever writes to the inode with this number crashes, in each worker; `crash_aside`: if not 0, whoever goes
+ * on with a request that another thread has read.
  */
 #include "fs/control_hooks.h"
 
 #include <string.h>
 
 #include "core/failpoint.h"
+#include "fs/poison.h"
 
 enum { PAUSE_MS_MAX = 60000 };
 
-enum kind { FAILS, PAUSES_ONCE, KILLS };
+enum kind { FAILS, PAUSES_ONCE, KILLS, CRASH_INO, CRASH_ASIDE };
 
 static const struct hook {
 	const char *path;
@@ -23,6 +26,8 @@ static const struct hook {
 	{.path = "debug/pause_fault_wait", .kind = PAUSES_ONCE, .pause = PAUSE_FAULT_WAIT},
 	{.path = "debug/pause_read_reply", .kind = PAUSES_ONCE, .pause = PAUSE_READ_REPLY},
 	{.path = "debug/kill_at", .kind = KILLS},
+	{.path = "debug/crash_ino", .kind = CRASH_INO},
+	{.path = "debug/crash_aside", .kind = CRASH_ASIDE},
 };
 
 const char *control_hook_path(unsigned n)
@@ -43,14 +48,30 @@ static void print_kills(FILE *out)
 	}
 }
 
+static _Atomic uint32_t *crash_word(enum kind kind)
+{
+	return kind == CRASH_INO ? &poison_table()->crash_ino : &poison_table()->crash_aside;
+}
+
 void control_hook_print(unsigned n, FILE *out)
 {
 	const struct hook *h = &hooks[n];
 
-	if (h->kind == KILLS)
+	switch (h->kind) {
+	case KILLS:
 		print_kills(out);
-	else
-		fprintf(out, "%u\n", h->kind == FAILS ? failpoint_armed(h->fail) : failpoint_pause_armed(h->pause));
+		break;
+	case FAILS:
+		fprintf(out, "%u\n", failpoint_armed(h->fail));
+		break;
+	case PAUSES_ONCE:
+		fprintf(out, "%u\n", failpoint_pause_armed(h->pause));
+		break;
+	case CRASH_INO:
+	case CRASH_ASIDE:
+		fprintf(out, "%u\n", *crash_word(h->kind));
+		break;
+	}
 }
 
 /* Digits. */
@@ -101,7 +122,9 @@ int control_hook_set(unsigned n, const char *text, size_t len)
 		return r;
 	if (h->kind == PAUSES_ONCE)
 		failpoint_pause_arm(h->pause, value);
-	else
+	else if (h->kind == FAILS)
 		failpoint_arm(h->fail, value);
+	else
+		*crash_word(h->kind) = value;
 	return 0;
 }

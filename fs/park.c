@@ -16,6 +16,7 @@
 #include <time.h>
 
 #include "core/log.h"
+#include "fs/poison.h"
 #include "fs/reply.h"
 #include "fs/transport.h"
 
@@ -24,6 +25,7 @@ enum { RETRY_MS = 100 };
 struct writeback {
 	fuse_req_t req;
 	struct session_slot *slot;
+	uint64_t request; /* poison.h */
 	const char *data;
 	uint64_t ino, offset;
 	size_t size, done;
@@ -104,6 +106,7 @@ static void run_all(void)
 	ssize_t result;
 
 	while (n < parked()) {
+		poison_go_on(park.queue[n].request);
 		if (!run_once(&park.queue[n], &result)) {
 			n++;
 			continue;
@@ -111,6 +114,7 @@ static void run_all(void)
 		finish(&park.queue[n], result);
 		remove_entry(n);
 	}
+	poison_leave();
 }
 
 static void wait_until_told(void)
@@ -207,6 +211,7 @@ void park_writeback(fuse_req_t req, uint64_t ino, const char *data, size_t size,
 		answer(req, n);
 		return;
 	}
+	w.request = poison_request();
 	add_entry(&w);
 	tell(NULL); /* from here on it comes by time, too; and a frame freed just before is seen */
 }

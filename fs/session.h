@@ -19,6 +19,7 @@
 
 #include "core/base.h"
 #include "core/receipt.h"
+#include "fs/poison.h"
 #include "fs/texts.h"
 
 enum {
@@ -63,13 +64,15 @@ struct session {
 	uint8_t init_reply[INIT_BYTES_MAX];
 	uint64_t life;              /* how many workers there have been */
 	_Atomic uint32_t sent_anew; /* this worker has been sent something that none had been sent before */
-	uint8_t unused_[PAGE_BYTES - 5 * sizeof(uint32_t) - sizeof(int64_t) - 2 * INIT_BYTES_MAX];
+	struct poison poison;
+	uint8_t unused_[PAGE_BYTES - 6 * sizeof(uint32_t) - sizeof(int64_t) - 2 * INIT_BYTES_MAX - sizeof(struct poison)];
 	struct session_slot slot[SESSION_SLOTS];
 	struct session_kept kept[SESSION_KEPT];
 	struct texts texts __attribute__((aligned(PAGE_BYTES)));
 };
 
 _Static_assert(offsetof(struct session_slot, request) + HEAD_BYTES == 2 * PAGE_BYTES, "data on a page");
+_Static_assert(offsetof(struct session, slot) == PAGE_BYTES, "slots on pages");
 _Static_assert(sizeof(struct session_slot) % PAGE_BYTES == 0, "whole pages");
 /* Slots are first used when memory is short, too: what core leaves of it to others (32 MiB) has to hold them. */
 _Static_assert(sizeof(struct session) <= 24 << 20, "fits when there is no memory for pages any more");

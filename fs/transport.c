@@ -20,6 +20,7 @@
 
 #include "core/log.h"
 #include "fs/newer.h"
+#include "fs/poison.h"
 #include "fs/takeover.h"
 
 enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
@@ -233,6 +234,17 @@ void transport_attr_changed(fuse_ino_t ino)
 		log_debug("the kernel keeps its attributes of inode %llu: %s", (unsigned long long)ino, strerror(-r));
 }
 
+/* Poison. What has no answer has none now. */
+static void refuse(const struct fuse_in_header *head)
+{
+	const struct fuse_out_header out = {.len = sizeof(out), .error = -EIO, .unique = head->unique};
+
+	if (head->opcode == FUSE_FORGET || head->opcode == FUSE_BATCH_FORGET)
+		return;
+	if (write(transport.fd, &out, sizeof(out)) < 0)
+		log_debug("nobody waits for a refused request any more: %s", strerror(errno));
+}
+
 static void process(size_t bytes)
 {
 	struct session_slot *slot = own_slot;
@@ -244,12 +256,18 @@ static void process(size_t bytes)
 		return;
 	}
 	atomic_store_explicit(&slot->unique, head->unique, memory_order_release);
+	if (poison_enter(head)) {
+		refuse(head);
+		finish(slot);
+		return;
+	}
 	takeover_match(transport.session, slot);
 	receipt_begin(head->unique & ~TAKEOVER_RESENT);
 	newer_disguise(head);
 	fuse_session_process_buf(transport.fuse, &buf);
 	if (own_slot == slot) /* else the request was left, and may be answered already */
 		finish(slot);
+	poison_leave();
 }
 
 /* Bytes of the next request, or -errno when there will be none. */

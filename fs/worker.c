@@ -19,6 +19,7 @@
 #include "fs/control.h"
 #include "fs/ops.h"
 #include "fs/park.h"
+#include "fs/poison.h"
 #include "fs/privileges.h"
 #include "fs/rest.h"
 #include "fs/title.h"
@@ -48,7 +49,8 @@ static int settle(const struct worker_start *start, struct why *why)
 	if (r < 0)
 		return why_errno(why, r, "the worker cannot drop its privileges");
 	umask(077);
-	return 0;
+	r = poison_catch(&start->session->poison, start->supervisor);
+	return r < 0 ? why_errno(why, r, "the worker cannot catch its crashes") : 0;
 }
 
 static int start_serving(const struct worker_start *start, struct why *why)
