@@ -44,6 +44,8 @@ int arena_open(int fd, size_t bytes, bool copy, struct arena *ret)
 		    (copy ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE, fd, 0);
 	if (base == MAP_FAILED)
 		return -errno;
+	/* A core of the process shows none of what is in files, and does not take long. */
+	(void)madvise(base, bytes, MADV_DONTDUMP);
 	/* A forked child would copy page tables of gigabytes, and needs none of it. */
 	(void)madvise(base, bytes, MADV_DONTFORK);
 	*ret = (struct arena){ .base = base, .bytes = bytes, .fd = copy ? -1 : fd };

@@ -87,7 +87,7 @@ pid_t find_process(const char *role, const char *mountpoint, uid_t owner)
 	return found;
 }
 
-int find_supervisor(const char *mountpoint, pid_t *ret, struct why *why)
+int find_supervisor(const char *mountpoint, pid_t *ret, uid_t *ret_owner, struct why *why)
 {
 	static const char role[] = "ksmfs-super";
 	struct mountinfo info;
@@ -104,6 +104,7 @@ int find_supervisor(const char *mountpoint, pid_t *ret, struct why *why)
 		return why_say(why, -ESRCH, "no ksmfs daemon of %s is to be seen", mountpoint);
 	/* Its children have its title until they give themselves another. */
 	parent = parent_of(found);
+	*ret_owner = info.owner;
 	*ret = parent && has_role(parent, role, mountpoint) ? parent : found;
 	return 0;
 }

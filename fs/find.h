@@ -18,7 +18,7 @@ int find_mountpoint(const char *word, char ret[PATH_MAX], struct why *why) must_
 
 /* The supervisor of what is mounted at `mountpoint`.  Nobody else's process can pass for it: it belongs to
  * who mounted. */
-int find_supervisor(const char *mountpoint, pid_t *ret, struct why *why) must_check;
+int find_supervisor(const char *mountpoint, pid_t *ret, uid_t *ret_owner, struct why *why) must_check;
 
 /* Another process of the mount, by its role as title.h has it; 0 when there is none. */
 pid_t find_process(const char *role, const char *mountpoint, uid_t owner);

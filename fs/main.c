@@ -2,6 +2,7 @@
 /* fs/main.c - the command line, and the only place that prints.
  *
  *   ksmfs [-f] [-o options] SOURCE MOUNTPOINT
+ *   ksmfs --recover MOUNTPOINT
  *
  * Without -f the caller waits on a pipe until the daemon serves or has given up, and then exits with what
  * the daemon told; with -f the caller is the daemon.
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "fs/again.h"
 #include "fs/options.h"
 #include "fs/remount.h"
 #include "fs/super.h"
@@ -54,9 +56,11 @@ static int print_help(void)
 
 	puts("usage: ksmfs [-f] [-o OPTION[,OPTION...]] SOURCE MOUNTPOINT\n"
 	     "       mount -t fuse.ksmfs [-o OPTION[,OPTION...]] SOURCE MOUNTPOINT\n"
+	     "       ksmfs --recover MOUNTPOINT\n"
 	     "\n"
 	     "Mounts a file system in memory whose files share equal pages.\n"
 	     "\n"
+	     "  --recover       have a mount served again whose daemon has given up\n"
 	     "  -f              stay in the foreground, log to stderr\n"
 	     "  -o OPTION,...   options, see below and mount(8)\n"
 	     "  -h, --help      this text\n"
@@ -260,6 +264,19 @@ static int run_background(const struct command_line *c, const struct options *o)
 	return complain(EXIT_MOUNT, "%s", why.text);
 }
 
+/* --- commands about a mount that is there -------------------------------------------------------- */
+
+static int run_recover(const char *mountpoint)
+{
+	struct why why = {0};
+	int r;
+
+	r = again(mountpoint, &why);
+	if (r < 0)
+		return complain(EXIT_MOUNT, "%s", why.text);
+	return printf("%s: %s\n", mountpoint, r > 0 ? "is being served" : "is served again") < 0 ? EXIT_SYSTEM : EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line c = {0};
@@ -270,6 +287,8 @@ int main(int argc, char **argv)
 	argv = title_init(argc, argv);
 	if (!open_standard_fds())
 		return EXIT_SYSTEM;
+	if (argc == 3 && strcmp(argv[1], "--recover") == 0)
+		return run_recover(argv[2]);
 	status = read_command_line(argc, argv, &c, &done);
 	if (done)
 		return status;

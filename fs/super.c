@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <unistd.h>
@@ -121,6 +122,17 @@ static int wait_for(int fd, int ms)
 	}
 }
 
+#ifdef KSMFS_HOOKS
+/* For a test: what a kernel before 6.9 offers. */
+static void hide_resend(struct session *s)
+{
+	struct fuse_init_in *in = (void *)(s->init + sizeof(struct fuse_in_header));
+
+	if (getenv("KSMFS_NO_RESEND"))
+		in->flags2 &= ~(uint32_t)(NEWER_HAS_RESEND >> 32);
+}
+#endif
+
 /* The request that comes first goes into the session, for this worker and later ones. */
 static int read_init(struct why *why)
 {
@@ -140,6 +152,9 @@ static int read_init(struct why *why)
 		return why_say(why, -EPROTO, "the kernel's FUSE did not begin with INIT");
 	memcpy(s->init, slot->request, (size_t)n);
 	s->init_bytes = (uint32_t)n;
+#ifdef KSMFS_HOOKS
+	hide_resend(s);
+#endif
 	return 0;
 }
 
