@@ -13,7 +13,7 @@ static const struct {
 	unsigned values;
 	const char *value[6];
 } settings[] = {
-	{"run", 6, {"1", "2", "1", "0", "1", "1"}},
+	{"run", 6, {"1", "2", "1", "0", "1", "2"}},
 	{"merge_on_write", 3, {"1", "0", "1"}},
 	{"pages_to_scan", 4, {"100", "500", "1000", "4000"}},
 	{"sleep_millisecs", 3, {"0", "1", "2"}},
@@ -61,7 +61,7 @@ static void look_at_sharing(void)
 
 static void step(void)
 {
-	change(draw(SETTINGS));
+	change(chance(40) ? 0 : draw(SETTINGS));
 	nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 	look(draw(SETTINGS));
 	look_at_sharing();

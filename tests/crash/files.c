@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ksmfs/ioctl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -29,6 +31,7 @@ static struct file {
 	unsigned char *map;
 	size_t size;
 	uint32_t generation;
+	bool left_out[PAGES]; /* of merging; not beyond size */
 	unsigned char image[MAX_SIZE]; /* zeroes beyond size */
 } files[FILES];
 
@@ -57,12 +60,19 @@ static void close_file(struct file *f)
 	answered(close(f->direct), 0);
 }
 
+static size_t pages_of(size_t bytes)
+{
+	return (bytes + PAGE - 1) / PAGE;
+}
+
 static void set_size(struct file *f, size_t size)
 {
 	note("ftruncate %s from %zu to %zu", f->name, f->size, size);
 	answered(ftruncate(f->fd, (off_t)size), 0);
 	if (size < f->size)
 		memset(f->image + size, 0, f->size - size);
+	for (size_t page = pages_of(size); page < PAGES; page++)
+		f->left_out[page] = false;
 	f->size = size;
 }
 
@@ -151,6 +161,20 @@ static void look(struct file *f)
 	}
 }
 
+static void compare_advice(const struct file *f)
+{
+	struct ksmfs_stat stat = {.len = pages_of(f->size) * PAGE};
+	size_t left_out = 0;
+
+	for (size_t page = 0; page < PAGES; page++)
+		left_out += f->left_out[page];
+	note("what is left out of %s", f->name);
+	answered(ioctl(f->fd, KSMFS_IOC_STAT, &stat), 0);
+	if (stat.left_out != left_out)
+		fail(LOST, "%s: %llu pages are left out of merging, and should be %zu", f->name,
+		     (unsigned long long)stat.left_out, left_out);
+}
+
 /* Every byte each way, what is mapped first; then again from the daemon, not from the cache. */
 static void verify(void)
 {
@@ -164,6 +188,7 @@ static void verify(void)
 		if (st.st_size != (off_t)f->size || st.st_nlink != 1)
 			fail(LOST, "%s has size %lld and %u links, and should have %zu and 1", f->name,
 			     (long long)st.st_size, (unsigned)st.st_nlink, f->size);
+		compare_advice(f);
 		compare_map(f, 0, f->size);
 		note("fsync %s", f->name);
 		answered(fsync(f->fd), 0);
@@ -295,6 +320,19 @@ static void copy(struct file *to)
 	grown(to, (size_t)at + (size_t)n);
 }
 
+/* Pages are left out of merging, or put back. */
+static void advise(struct file *f)
+{
+	size_t pages = pages_of(f->size), first = pages ? draw((unsigned)pages) : 0;
+	size_t count = pages ? 1 + draw((unsigned)MIN(pages - first, MOST)) : 0;
+	struct ksmfs_range range = {first * PAGE, count * PAGE};
+	bool out = chance(50);
+
+	note("advise %s %zu+%zu %s", f->name, first, count, out ? "unmergeable" : "mergeable");
+	answered(ioctl(f->fd, out ? KSMFS_IOC_UNMERGEABLE : KSMFS_IOC_MERGEABLE, &range), 0);
+	memset(f->left_out + first, out, count);
+}
+
 static void reopen(struct file *f)
 {
 	close_file(f);
@@ -316,8 +354,10 @@ static void step_by(enum way way)
 		punch(f);
 	else if (what < 90)
 		reserve(f);
-	else if (what < 96)
+	else if (what < 94)
 		copy(f);
+	else if (what < 97)
+		advise(f);
 	else
 		reopen(f);
 }
