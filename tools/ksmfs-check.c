@@ -288,7 +288,8 @@ static int check_memory(const struct mount *m, const char *arg)
 	}
 	same = !quiet || same_figures(before, found, true);
 	if (!served)
-		fprintf(stderr, "ksmfs-check: nobody serves %s now, or it has no figures: there was nothing to compare\n", arg);
+		fprintf(stderr, "ksmfs-check: nobody serves %s now, or it has no figures: there is nothing to compare\n",
+			arg);
 	else if (!quiet)
 		fprintf(stderr, "ksmfs-check: %s is busy: its figures were not compared\n", arg);
 	if (!r && same)
@@ -296,17 +297,28 @@ static int check_memory(const struct mount *m, const char *arg)
 	return r || !same ? EXIT_VIOLATIONS : EXIT_CLEAN;
 }
 
+static int find_mount(const char *arg, struct mount *ret)
+{
+	int r = whereabouts_find(arg, &ret->at);
+
+	if (!r && ret->at.supervisor)
+		r = whereabouts_memfd(ret->at.supervisor, "ksmfs-frames", &ret->frames_fd);
+	if (!r && ret->at.supervisor)
+		r = whereabouts_memfd(ret->at.supervisor, "ksmfs-inodes", &ret->inodes_fd);
+	return r;
+}
+
 static int check_mount(const char *arg)
 {
 	struct mount m = { .frames_fd = -1 };
-	int r = whereabouts_find(arg, &m.at);
+	int r = find_mount(arg, &m);
 
+	for (unsigned n = 0; n < TRIES && r == -ENOENT && m.at.supervisor; n++) { /* it may just have ended */
+		nanosleep(&(struct timespec){ .tv_nsec = 20000000 }, NULL);
+		r = find_mount(arg, &m);
+	}
 	if (!r && !m.at.supervisor)
 		return check_remains(&m.at);
-	if (!r)
-		r = whereabouts_memfd(m.at.supervisor, "ksmfs-frames", &m.frames_fd);
-	if (!r)
-		r = whereabouts_memfd(m.at.supervisor, "ksmfs-inodes", &m.inodes_fd);
 	if (r < 0) {
 		errno = -r;
 		die(r == -ESRCH	  ? "a ksmfs mount, but its supervisor cannot be found" :
