@@ -35,6 +35,11 @@ int volume_memfds(int *ret_frames_fd, int *ret_inodes_fd)
 	return r;
 }
 
+int volume_readable(int inodes_fd)
+{
+	return itable_readable(inodes_fd);
+}
+
 /* Frame numbers that are mapped, whatever the size says: what the machine has now, with swap, and half as much again,
  * which may be added to it.  Only address space: memory is taken as frames are. */
 static uint64_t store_pages(void)

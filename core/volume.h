@@ -50,6 +50,10 @@ struct volume_config {
 /* Create the two memfds for a new, empty volume. */
 int volume_memfds(int *ret_frames_fd, int *ret_inodes_fd) must_check;
 
+/* Is what lies in the memfds, and in names.db with them, of a format that volume_open() goes on with? Another process
+ * may be at work on them.  -EUCLEAN: no. */
+int volume_readable(int inodes_fd) must_check;
+
 /* Empty memfds are formatted; others are gone on with: derived state is rebuilt by one walk. */
 int volume_open(const struct volume_config *config, struct volume **ret) must_check;
 

@@ -3,6 +3,7 @@
  *
  *   ksmfs [-f] [-o options] SOURCE MOUNTPOINT
  *   ksmfs --recover MOUNTPOINT
+ *   ksmfs --upgrade MOUNTPOINT
  *
  * Without -f the caller waits on a pipe until the daemon serves or has given up, and then exits with what
  * the daemon told; with -f the caller is the daemon.
@@ -20,7 +21,9 @@
 #include "core/log.h"
 #include "fs/again.h"
 #include "fs/options.h"
+#include "fs/order.h"
 #include "fs/remount.h"
+#include "fs/successor.h"
 #include "fs/super.h"
 #include "fs/title.h"
 #include "fs/why.h"
@@ -32,7 +35,7 @@ struct command_line {
 	bool foreground;
 	char *options; /* all -o, joined by commas */
 	const char *source;
-	char *mountpoint; /* absolute and resolved */
+	const char *mountpoint; /* absolute and resolved */
 };
 
 static int complain(int status, const char *fmt, ...) printf_like(2, 3);
@@ -57,10 +60,12 @@ static int print_help(void)
 	puts("usage: ksmfs [-f] [-o OPTION[,OPTION...]] SOURCE MOUNTPOINT\n"
 	     "       mount -t fuse.ksmfs [-o OPTION[,OPTION...]] SOURCE MOUNTPOINT\n"
 	     "       ksmfs --recover MOUNTPOINT\n"
+	     "       ksmfs --upgrade MOUNTPOINT\n"
 	     "\n"
 	     "Mounts a file system in memory whose files share equal pages.\n"
 	     "\n"
 	     "  --recover       have a mount served again whose daemon has given up\n"
+	     "  --upgrade       let this program go on with a mount that is there\n"
 	     "  -f              stay in the foreground, log to stderr\n"
 	     "  -o OPTION,...   options, see below and mount(8)\n"
 	     "  -h, --help      this text\n"
@@ -167,6 +172,7 @@ static int read_options(const struct command_line *c, struct options *o)
 			return complain(EXIT_MOUNT, "index=%s: %s", o->index, strerror(errno));
 		memcpy(o->index, index, sizeof(o->index));
 	}
+	o->foreground = c->foreground;
 	options_resolve(o, (uint64_t)info.totalram * info.mem_unit / PAGE_BYTES, getuid(), getgid());
 	return EXIT_OK;
 }
@@ -277,6 +283,59 @@ static int run_recover(const char *mountpoint)
 	return printf("%s: %s\n", mountpoint, r > 0 ? "is being served" : "is served again") < 0 ? EXIT_SYSTEM : EXIT_OK;
 }
 
+static int run_upgrade(const char *mountpoint)
+{
+	struct why why;
+	int fd, r;
+
+	fd = successor_self(&why);
+	r = fd < 0 ? fd : order_give(mountpoint, ORDER_UPGRADE, fd, &why);
+	if (r < 0)
+		return complain(EXIT_MOUNT, "%s", why.text);
+	return puts(why.text) < 0 ? EXIT_SYSTEM : EXIT_OK;
+}
+
+/* The program that serves a mount asks whether we could. */
+static int run_try(int handover_fd)
+{
+	struct command_line c = {0};
+	struct why why;
+	int r;
+
+	r = super_receive(handover_fd, &c.foreground, &c.mountpoint, &why);
+	if (r == 0)
+		r = super_can_take_over(&why);
+	return puts(r < 0 ? why.text : SUCCESSOR_YES) < 0 || r < 0 ? EXIT_SYSTEM : EXIT_OK;
+}
+
+static int run_take_over(int handover_fd)
+{
+	struct command_line c = {0};
+	struct why why;
+
+	if (super_receive(handover_fd, &c.foreground, &c.mountpoint, &why) < 0)
+		return complain(EXIT_SYSTEM, "%s", why.text);
+	open_log(&c);
+	return super_take_over();
+}
+
+static bool is_command(int argc, char **argv, int *ret_status)
+{
+	bool is_successor = argc == 4;
+
+	if (argc == 3 && strcmp(argv[1], "--recover") == 0)
+		*ret_status = run_recover(argv[2]);
+	else if (argc == 3 && strcmp(argv[1], "--upgrade") == 0)
+		*ret_status = run_upgrade(argv[2]);
+	else if (is_successor && strcmp(argv[1], SUCCESSOR_TRY) == 0)
+		*ret_status = run_try((int)strtol(argv[2], NULL, 10));
+	else if (is_successor && strcmp(argv[1], SUCCESSOR_RUN) == 0)
+		*ret_status = run_take_over((int)strtol(argv[2], NULL, 10));
+	else
+		return false;
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct command_line c = {0};
@@ -287,8 +346,8 @@ int main(int argc, char **argv)
 	argv = title_init(argc, argv);
 	if (!open_standard_fds())
 		return EXIT_SYSTEM;
-	if (argc == 3 && strcmp(argv[1], "--recover") == 0)
-		return run_recover(argv[2]);
+	if (is_command(argc, argv, &status))
+		return status;
 	status = read_command_line(argc, argv, &c, &done);
 	if (done)
 		return status;

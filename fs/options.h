@@ -28,7 +28,10 @@ enum option_given {
 	OPTION_FLAG = 1 << 7, /* one that mount(2) knows */
 };
 
+/* What matters to a mount that is there is handed over, too, when another program goes on with it (super.c). */
 struct options {
+	bool foreground; /* not from -o */
+
 	/* As tmpfs understands them. */
 	struct amount size;
 	uint64_t size_pages; /* once resolved */

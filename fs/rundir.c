@@ -174,17 +174,48 @@ static int make_own(struct rundir *d, const char *base, const char *mountpoint, 
 	return 0;
 }
 
-static bool find_base(char base[PATH_MAX], bool *ret_is_tmp)
+static bool base_of_tmp(uid_t uid, char ret[PATH_MAX])
+{
+	return snprintf(ret, PATH_MAX, "/tmp/ksmfs-%u", (unsigned)uid) > 0;
+}
+
+/* False: our environment does not say. */
+static bool base_of_session(char ret[PATH_MAX])
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
 
+	return runtime && runtime[0] == '/' && join(ret, runtime, "ksmfs", "");
+}
+
+static void find_base(char ret[PATH_MAX], bool *ret_is_tmp)
+{
 	*ret_is_tmp = false;
 	if (geteuid() == 0)
-		return snprintf(base, PATH_MAX, "/run/ksmfs") > 0;
-	if (runtime && runtime[0] == '/')
-		return join(base, runtime, "ksmfs", "");
-	*ret_is_tmp = true;
-	return snprintf(base, PATH_MAX, "/tmp/ksmfs-%u", (unsigned)geteuid()) > 0;
+		(void)snprintf(ret, PATH_MAX, "/run/ksmfs");
+	else if (!base_of_session(ret))
+		*ret_is_tmp = base_of_tmp(geteuid(), ret);
+}
+
+int rundir_open_base(const char *name, char ret_path[PATH_MAX], struct why *why)
+{
+	char base[PATH_MAX];
+	bool is_tmp;
+
+	find_base(base, &is_tmp);
+	if (!join(ret_path, base, name, ""))
+		return why_say(why, -ENAMETOOLONG, "the path of %s is too long", base);
+	return open_base(base, why);
+}
+
+bool rundir_base_of(uid_t owner, unsigned i, char ret[PATH_MAX])
+{
+	if (owner == 0)
+		return i == 0 && snprintf(ret, PATH_MAX, "/run/ksmfs") > 0;
+	if (i == 0 && base_of_session(ret)) /* root may say whose, too */
+		return true;
+	if (i <= 1)
+		return snprintf(ret, PATH_MAX, "/run/user/%u/ksmfs", (unsigned)owner) > 0;
+	return i == 2 && base_of_tmp(owner, ret);
 }
 
 /* --- a directory given by index= ----------------------------------------------------------------- */
@@ -245,8 +276,7 @@ static int make_in_base(struct rundir *d, const char *mountpoint, struct why *wh
 	bool is_tmp;
 	int base_fd, r;
 
-	if (!find_base(base, &is_tmp))
-		return why_say(why, -ENAMETOOLONG, "the path in XDG_RUNTIME_DIR is too long");
+	find_base(base, &is_tmp);
 	base_fd = open_base(base, why);
 	if (base_fd < 0)
 		return base_fd;

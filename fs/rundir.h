@@ -13,6 +13,7 @@
 #pragma once
 
 #include <limits.h>
+#include <sys/types.h>
 
 #include "fs/why.h"
 
@@ -27,3 +28,8 @@ struct rundir {
 /* `given` is the directory of index=, or empty. */
 int rundir_make(struct rundir *d, const char *given, const char *mountpoint, struct why *why) must_check;
 void rundir_remove(struct rundir *d);
+
+/* The base of who we are, made and locked: fd.  `ret_path` is `name` in it. */
+int rundir_open_base(const char *name, char ret_path[PATH_MAX], struct why *why) must_check;
+/* Where the base of `owner` may be, the likeliest first.  False: nowhere else. */
+bool rundir_base_of(uid_t owner, unsigned i, char ret[PATH_MAX]);

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #ifndef MFD_NOEXEC_SEAL
@@ -28,24 +29,44 @@ static int sealed_memfd(size_t bytes)
 	return fd;
 }
 
+static int map(int fd, int flags, struct session **ret)
+{
+	void *memory = mmap(NULL, sizeof(struct session), PROT_READ | PROT_WRITE, flags, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return -errno;
+	(void)madvise(memory, sizeof(struct session), MADV_DONTDUMP); /* of what passes through, a core shows nothing */
+	*ret = memory;
+	return 0;
+}
+
 int session_make(int *ret_fd, struct session **ret)
 {
-	void *memory;
 	int fd, r;
 
 	fd = sealed_memfd(sizeof(struct session));
 	if (fd < 0)
 		return fd;
-	memory = mmap(NULL, sizeof(struct session), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (memory == MAP_FAILED) {
-		r = -errno;
+	r = map(fd, MAP_SHARED, ret);
+	if (r < 0) {
 		close(fd);
 		return r;
 	}
-	(void)madvise(memory, sizeof(struct session), MADV_DONTDUMP); /* of what passes through, a core shows nothing */
+	(*ret)->layout = SESSION_LAYOUT;
 	*ret_fd = fd;
-	*ret = memory;
 	return 0;
+}
+
+int session_open(int fd, bool copy, struct session **ret)
+{
+	uint32_t layout;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0 || pread(fd, &layout, sizeof(layout), 0) < 0)
+		return -errno;
+	if (layout != SESSION_LAYOUT || (size_t)st.st_size != sizeof(struct session))
+		return -EUCLEAN;
+	return map(fd, copy ? MAP_PRIVATE : MAP_SHARED, ret);
 }
 
 void session_drop(struct session *s)

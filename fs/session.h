@@ -33,6 +33,8 @@ enum {
 	SESSION_KEPT = 4 * SESSION_SLOTS, /* takeover.h */
 	INIT_BYTES_MAX = 256,
 	WRITE_BYTES_MAX = BATCH_PAGES * PAGE_BYTES,
+	/* Raised with each change of what lies where below: another worker then makes no sense of it. */
+	SESSION_LAYOUT = 1,
 	/* What a request has in front of the data of a write. */
 	HEAD_BYTES = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in),
 	REQUEST_BYTES_MAX = HEAD_BYTES + WRITE_BYTES_MAX,
@@ -57,15 +59,16 @@ struct session_kept {
 };
 
 struct session {
-	uint32_t init_bytes;
-	uint32_t init_reply_bytes;
+	uint32_t layout;
+	uint32_t init_bytes, init_reply_bytes;
+	_Atomic uint32_t sent_anew; /* this worker has been sent something that none had been sent before */
 	_Atomic int64_t serves_since_ms; /* CLOCK_MONOTONIC, of the last worker that came so far */
+	uint64_t life; /* how many workers there have been */
 	uint8_t init[INIT_BYTES_MAX];
 	uint8_t init_reply[INIT_BYTES_MAX];
-	uint64_t life;              /* how many workers there have been */
-	_Atomic uint32_t sent_anew; /* this worker has been sent something that none had been sent before */
 	struct poison poison;
-	uint8_t unused_[PAGE_BYTES - 6 * sizeof(uint32_t) - sizeof(int64_t) - 2 * INIT_BYTES_MAX - sizeof(struct poison)];
+	uint8_t unused_[PAGE_BYTES - 4 * sizeof(uint32_t) - 2 * sizeof(uint64_t) - 2 * INIT_BYTES_MAX -
+			sizeof(struct poison)];
 	struct session_slot slot[SESSION_SLOTS];
 	struct session_kept kept[SESSION_KEPT];
 	struct texts texts __attribute__((aligned(PAGE_BYTES)));
@@ -79,6 +82,8 @@ _Static_assert(sizeof(struct session) <= 24 << 20, "fits when there is no memory
 
 /* A new one: sparse, so slots cost nothing before they are used. The fd stays with the caller. */
 int session_make(int *ret_fd, struct session **ret) must_check;
+/* One that another program has made.  As a `copy` changes stay ours.  -EUCLEAN: of another layout. */
+int session_open(int fd, bool copy, struct session **ret) must_check;
 void session_drop(struct session *s); /* NULL is fine */
 
 /* The flags of INIT that the kernel offers. */

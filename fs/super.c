@@ -4,10 +4,12 @@
  *   start    directory, memfds, mount, INIT, worker, ready        [super_start]
  *   serve    what becomes of workers (watch.c), clean up           [super_serve]
  *
+ * In between it can become another program, which goes on (upgrade.c).
+ *
  * All signals but those of a crash stay blocked, here and in the worker, and are read from a signalfd:
  * so none can come between a fork and its bookkeeping.
  */
-#include "fs/super.h"
+#include "fs/super_inside.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -20,14 +22,11 @@
 #include "core/failpoint.h"
 #include "core/log.h"
 #include "core/volume.h"
-#include "fs/mount.h"
 #include "fs/newer.h"
+#include "fs/order.h"
 #include "fs/privileges.h"
-#include "fs/rundir.h"
-#include "fs/session.h"
 #include "fs/takeover.h"
 #include "fs/title.h"
-#include "fs/watch.h"
 #include "fs/worker.h"
 
 enum {
@@ -36,25 +35,21 @@ enum {
 
 static watch_start fork_worker;
 
-static struct {
-	const struct options *options;
-	struct rundir rundir;
-	struct mount mount;
-	struct session *session;
-	int session_fd, frames_fd, inodes_fd;
-	int ready_fd; /* for the first worker */
-	struct watch watch;
-} super = {
+struct super super = {
 	.rundir.lock_fd = -1,
 	.mount = {.fuse_fd = -1, .unmounter_fd = -1},
 	.session_fd = -1,
 	.frames_fd = -1,
 	.inodes_fd = -1,
 	.ready_fd = -1,
+	.client_fd = -1,
+	.predecessor_fd = -1,
 	.watch = {
 		.mount = &super.mount,
 		.signal_fd = -1,
+		.order_fd = -1,
 		.start = fork_worker,
+		.take_order = upgrade_take_order,
 		.death = {.canary_fd = -1, .vmstat_fd = -1},
 	},
 };
@@ -69,7 +64,7 @@ static void close_fd(int *fd)
 }
 
 /* U2, in the order in which each lets go of the next. */
-static void clean_up(void)
+void super_clean_up(void)
 {
 	watch_end(&super.watch);
 	mount_end(&super.mount);
@@ -80,6 +75,8 @@ static void clean_up(void)
 	close_fd(&super.frames_fd);
 	close_fd(&super.inodes_fd);
 	rundir_remove(&super.rundir);
+	order_close(&super.watch.order_fd, super.order_path);
+	close_fd(&super.predecessor_fd);
 	close_fd(&super.watch.signal_fd);
 }
 
@@ -169,7 +166,7 @@ static enum volume_atime atime_of(unsigned long mount_flags)
 /* A watch_start. */
 static pid_t fork_worker(bool rests)
 {
-	const struct options *o = super.options;
+	const struct options *o = &super.options;
 	pid_t pid;
 	struct worker_start start = {
 		.session = super.session,
@@ -222,7 +219,7 @@ static int await_worker(int ready_fd, struct why *why)
 	return told.error;
 }
 
-static int run_worker(struct why *why)
+int super_run_worker(struct why *why)
 {
 	int ready[2], r;
 
@@ -238,6 +235,15 @@ static int run_worker(struct why *why)
 		r = why_errno(why, r, "cannot start the worker");
 	close(ready[0]);
 	return r;
+}
+
+/* Without it the mount serves all the same. */
+static void be_reachable(void)
+{
+	struct why why;
+
+	if (order_open(&super.mount.info, &super.watch.order_fd, super.order_path, &why) < 0)
+		log_warning("no command will reach this process: %s", why.text);
 }
 
 static int start_mount(const struct options *o, const char *source, const char *mountpoint, struct why *why)
@@ -268,18 +274,19 @@ static int start_mount(const struct options *o, const char *source, const char *
 	super.watch.can_replace = session_offered(super.session) & NEWER_HAS_RESEND;
 	if (!super.watch.can_replace)
 		log_warning("this kernel does not send requests again, as Linux 6.9 does: if the worker dies the mount ends");
-	return run_worker(why);
+	be_reachable();
+	return super_run_worker(why);
 }
 
 int super_start(const struct options *o, const char *source, const char *mountpoint, struct why *why)
 {
 	int r;
 
-	super.options = o;
+	super.options = *o;
 	title_set("ksmfs-super", mountpoint);
 	r = start_mount(o, source, mountpoint, why);
 	if (r < 0) {
-		clean_up();
+		super_clean_up();
 		return r;
 	}
 	mount_tune(&super.mount, o);
@@ -294,6 +301,6 @@ int super_serve(void)
 {
 	int status = watch_until_end(&super.watch);
 
-	clean_up();
+	super_clean_up();
 	return status;
 }

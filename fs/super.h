@@ -6,7 +6,7 @@
  *          U2 when it exits, nothing of the mount is left: no process, directory, mount or memory.
  *          U3 it never touches the mount by path.
  * Threads  none.
- * Fails    super_start(): -errno and a line in `why`, with everything undone.
+ * Fails    -errno and a line in `why`; super_start() with everything undone.
  */
 #pragma once
 
@@ -19,3 +19,12 @@ int super_start(const struct options *o, const char *source, const char *mountpo
 
 /* Until the mount has ended. The process's exit status: 0 unless the worker failed. */
 int super_serve(void) must_check;
+
+/* --- after another program ----------------------------------------------------------------------- */
+
+/* What it has handed over; and how the log was to be written, for which mount. */
+int super_receive(int handover_fd, bool *ret_foreground, const char **ret_mountpoint, struct why *why) must_check;
+/* Could we go on with it?  Only looks. */
+int super_can_take_over(struct why *why) must_check;
+/* Go on with it, as super_serve(). */
+int super_take_over(void) must_check;

@@ -13,6 +13,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
@@ -37,15 +38,16 @@ static struct {
 	int replay_result;
 
 	pthread_mutex_t mutex; /* of all below */
-	pthread_cond_t reader_wanted, ended_cond;
+	pthread_cond_t reader_wanted, drained_cond;
 	unsigned threads, readers, resting;
 	unsigned slots_free, slot_free[SESSION_SLOTS]; /* the last is taken first: it has been used lately */
 	bool ended;
+	bool draining;
 	int result;
 } transport = {
 	.mutex = PTHREAD_MUTEX_INITIALIZER,
 	.reader_wanted = PTHREAD_COND_INITIALIZER,
-	.ended_cond = PTHREAD_COND_INITIALIZER,
+	.drained_cond = PTHREAD_COND_INITIALIZER,
 };
 
 static _Thread_local struct session_slot *own_slot;
@@ -291,7 +293,8 @@ static void end(int result)
 	if (!transport.ended) {
 		transport.ended = true;
 		transport.result = result;
-		pthread_cond_signal(&transport.ended_cond);
+		kill(getpid(), TRANSPORT_DRAIN); /* whoever waits for that looks */
+		pthread_cond_signal(&transport.drained_cond);
 	}
 	pthread_mutex_unlock(&transport.mutex);
 }
@@ -301,8 +304,9 @@ static void start_thread(void);
 static void become_reader(void)
 {
 	pthread_mutex_lock(&transport.mutex);
-	while (transport.readers >= READERS) {
+	while (transport.readers >= READERS || transport.draining) {
 		transport.resting++;
+		pthread_cond_signal(&transport.drained_cond);
 		pthread_cond_wait(&transport.reader_wanted, &transport.mutex);
 		transport.resting--;
 	}
@@ -310,12 +314,15 @@ static void become_reader(void)
 	pthread_mutex_unlock(&transport.mutex);
 }
 
-/* Busy from here on: somebody else has to wait for requests. */
+/* Busy from here on: somebody else has to wait for requests.  Who has read one while we drain never comes back: it
+ * is not begun. */
 static void leave_readers(void)
 {
 	bool start = false;
 
 	pthread_mutex_lock(&transport.mutex);
+	while (transport.draining)
+		pthread_cond_wait(&transport.reader_wanted, &transport.mutex);
 	if (--transport.readers == 0) {
 		if (transport.resting)
 			pthread_cond_signal(&transport.reader_wanted);
@@ -449,19 +456,33 @@ int transport_resend(void)
 	return write(transport.fd, &resend, sizeof(resend)) < 0 ? -errno : 0;
 }
 
+/* TRANSPORT_DRAINED, unless the mount has ended. */
+static int stop_reading(void)
+{
+	int r;
+
+	pthread_mutex_lock(&transport.mutex);
+	transport.draining = !transport.ended;
+	while (!transport.ended && transport.threads > transport.readers + transport.resting)
+		pthread_cond_wait(&transport.drained_cond, &transport.mutex);
+	r = transport.ended ? transport.result : TRANSPORT_DRAINED;
+	pthread_mutex_unlock(&transport.mutex);
+	return r;
+}
+
 int transport_run(void)
 {
-	int r = 0;
+	sigset_t awaited;
+	int signo, r = 0;
 
 	transport.threads = READERS; /* before the first of them looks */
 	for (unsigned i = 0; i < READERS && r == 0; i++)
 		r = try_start();
 	if (r < 0)
 		return r;
-	pthread_mutex_lock(&transport.mutex);
-	while (!transport.ended)
-		pthread_cond_wait(&transport.ended_cond, &transport.mutex);
-	r = transport.result;
-	pthread_mutex_unlock(&transport.mutex);
-	return r;
+	sigemptyset(&awaited);
+	sigaddset(&awaited, TRANSPORT_DRAIN);
+	while (sigwait(&awaited, &signo) != 0)
+		;
+	return stop_reading();
 }

@@ -31,8 +31,13 @@ void transport_take_over(void);
  * that this worker has in hand would be done twice. */
 int transport_resend(void) must_check;
 
-/* Serve until the mount has ended: 0, or -errno. Threads may still be in requests then. */
+enum transport_r { TRANSPORT_ENDED, TRANSPORT_DRAINED };
+
+/* Serve until the mount has ended, or -errno. Threads may still be in requests then.
+ * TRANSPORT_DRAINED: the process was sent TRANSPORT_DRAIN (blocked in all threads), no request is in the middle of
+ * anything, and none is read any more; those that were left are the kernel's to send again. */
 int transport_run(void) must_check;
+#define TRANSPORT_DRAIN SIGUSR2
 
 /* The request the calling thread is in. */
 const struct fuse_in_header *transport_request(void);

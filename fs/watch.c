@@ -4,6 +4,7 @@
  *   serving  -> serving   the worker died: the next is forked, recovers, has requests sent again    [replace]
  *   serving  -> resting   too many died in a row: rest.c stands in, and requests wait               [replace]
  *   resting  -> serving   SIGUSR1, which is what ksmfs --recover sends                              [try_again]
+ *   any      -> serving   somebody asks for another program: the worker is drained     [upgrade.c]
  *   any      -> stopping  SIGTERM, SIGINT, SIGHUP: a child unmounts, the worker sees the end        [begin_stop]
  *   any      -> ended     the worker exits 0: there is no mount any more                            [judge]
  *   stopping -> ended     whatever becomes of the worker; after STOP_MS, or a second signal, it is killed
@@ -22,9 +23,11 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "fs/transport.h"
 
 enum {
 	STOP_MS = 2000,
+	DRAIN_MS = 2000,
 	LOOK_MS = 1,     /* between two looks at who is dying */
 	RETRY_MS = 1000, /* when no process can be had */
 };
@@ -236,6 +239,45 @@ static int say_end(const struct watch *w)
 	return 1;
 }
 
+/* --- draining ------------------------------------------------------------------------------------ */
+
+/* Past, or waited for.  Who only rests has nothing in hand. */
+static bool is_drained(struct watch *w)
+{
+	int status;
+
+	if (waitpid(w->worker, &status, WNOHANG) == w->worker) {
+		w->status = status;
+	} else if (death_is_past(w->worker, &status) && status) {
+		w->status = status;
+		w->left++;
+	} else {
+		return false;
+	}
+	w->worker = 0;
+	w->dying = false;
+	return true;
+}
+
+bool watch_drain(struct watch *w)
+{
+	int64_t until = now_ms() + DRAIN_MS;
+
+	if (!w->worker)
+		return !w->ended;
+	kill(w->worker, w->rests ? SIGKILL : TRANSPORT_DRAIN);
+	while (!is_drained(w)) {
+		if (now_ms() >= until) {
+			log_warning("the worker does not come to an end: it is killed");
+			kill(w->worker, SIGKILL);
+			until = INT64_MAX;
+		}
+		(void)poll(NULL, 0, LOOK_MS); /* signals stay where they are, for whoever comes next */
+	}
+	w->ended = is_normal(w->status);
+	return !w->ended;
+}
+
 /* --- the loop ------------------------------------------------------------------------------------ */
 
 static void try_again(struct watch *w)
@@ -282,6 +324,7 @@ static void wait_for_event(struct watch *w)
 	struct pollfd polled[] = {
 		{.fd = w->signal_fd, .events = POLLIN},
 		{.fd = w->dying ? -1 : w->death.canary_fd, .events = POLLIN},
+		{.fd = w->dying || w->stop_ms ? -1 : w->order_fd, .events = POLLIN},
 	};
 	struct signalfd_siginfo info;
 
@@ -291,6 +334,8 @@ static void wait_for_event(struct watch *w)
 		w->dying = true;
 	while (next_signal(w->signal_fd, &info))
 		take_signal(w, &info);
+	if (polled[2].revents && !w->stop_ms)
+		w->take_order();
 }
 
 int watch_until_end(struct watch *w)

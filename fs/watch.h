@@ -16,6 +16,9 @@
 #include "fs/mount.h"
 #include "fs/session.h"
 
+/* Do what somebody asks for by `order_fd`; the worker may have been drained when it returns. */
+typedef void watch_order(void);
+
 /* Fork a worker, or who rests in its place: its process id, or -errno. */
 typedef pid_t watch_start(bool rests);
 
@@ -24,8 +27,10 @@ struct watch {
 	const struct mount *mount;
 	const struct session *session;
 	int signal_fd;
+	int order_fd; /* tells of orders; -1: there are none */
 	bool can_replace; /* the kernel sends again what a worker has left unanswered */
 	watch_start *start;
+	watch_order *take_order;
 
 	/* its own */
 	pid_t worker; /* 0: none */
@@ -50,6 +55,9 @@ int watch_next_signal(int signal_fd);
 
 /* Start the first worker: 0, or -errno. */
 int watch_begin(struct watch *w) must_check;
+
+/* Let the worker finish what it has in hand and end, at the worst kill it.  False: the mount has ended. */
+bool watch_drain(struct watch *w) must_check;
 
 /* Until the mount has ended.  The exit status of the supervisor. */
 int watch_until_end(struct watch *w) must_check;

@@ -150,5 +150,13 @@ _Noreturn void worker_run(const struct worker_start *start)
 	r = transport_run();
 	if (r < 0)
 		log_err("cannot read requests: %s", strerror(-r));
-	_exit(r < 0 ? 1 : 0);
+	_exit(r < 0 ? 1 : r == TRANSPORT_DRAINED ? WORKER_DRAINED : 0);
+}
+
+int worker_fits(struct session *copy)
+{
+	int r;
+
+	r = transport_open(copy, STDIN_FILENO, &ops_table, &fs); /* libfuse wants an open one; nothing is sent */
+	return r < 0 ? r : transport_replay_init();
 }

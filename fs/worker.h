@@ -6,7 +6,8 @@
  *          W2 privileges are gone before databases are opened or threads started.
  *          W3 it tells exactly once whether it is ready, before it serves, if somebody waits for that.
  * Threads  see transport.h and volume.h.
- * Fails    by a struct why on the pipe, and by its exit status: 0 only when the mount has ended.
+ * Fails    by a struct why on the pipe, and by its exit status: 0 only when the mount has ended, WORKER_DRAINED
+ *          when it was asked to leave the mount to another (TRANSPORT_DRAIN) and no request was in the middle.
  */
 #pragma once
 
@@ -28,6 +29,11 @@ struct worker_start {
 	pid_t supervisor;
 	bool rests; /* does not serve, but stands in for who would (rest.h) */
 };
+
+enum { WORKER_DRAINED = 3 };
+
+/* Would a worker of this program answer INIT as the first one did? `copy` of the session is spoilt.  -EPROTO: no. */
+int worker_fits(struct session *copy) must_check;
 
 /* In the new process. */
 _Noreturn void worker_run(const struct worker_start *start);

@@ -1,0 +1,169 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ksmfs --upgrade lets another program go on with a mount; who uses the mount does not notice, and a program that cannot
+# is refused while the old one goes on.
+# shellcheck source-path=SCRIPTDIR
+# In a mount namespace of its own, where /dev/fuse is open to everybody, as it is on most machines.
+. "${TESTS:?}/private.sh"
+. "${TESTS:?}/lib.sh"
+
+needs python3
+mknod -m 666 "$T/fuse" c 10 229
+mount --bind "$T/fuse" /dev/fuse
+chmod 755 "$T"
+for name in later strange disagreeing feeble; do
+	cp "${BUILD:?}/tests/mount/ksmfs-$name" "$T"
+done
+cp "$KSMFS" "$T/ksmfs"
+chmod 755 "$T"/ksmfs*
+
+# The process named $1 of the mount.
+process() {
+	for p in $(processes "$M"); do
+		[ "$(cat "/proc/$p/comm")" != "$1" ] || echo "$p"
+	done
+}
+upgrade() {
+	"$1" --upgrade "$M" >"$T/out" 2>"$T/err" || die "$1: not upgraded: $(cat "$T/err")"
+}
+served_by() {
+	for role in ksmfs-super ksmfs-worker; do
+		at=$(readlink "/proc/$(process $role)/exe")
+		[ "$at" = "$1" ] || die "$role is run by $at, not $1"
+	done
+}
+# $1: what the line must be about; then the command, which must change nothing.
+not_upgraded() {
+	about=$1
+	before=$(process ksmfs-super) program=$(readlink "/proc/$(process ksmfs-super)/exe")
+	shift
+	! "$@" >"$T/out" 2>"$T/err" || ! grep -q '^no ' "$T/out" || cp "$T/out" "$T/err"
+	grep -qE -- "$about" "$T/err" || die "$*: $(cat "$T/err" "$T/out")"
+	[ "$(wc -l <"$T/err")" = 1 ] || die "$*: more than a line: $(cat "$T/err")"
+	[ "$(process ksmfs-super)" = "$before" ] || die "$*: another supervisor"
+	[ "$(cat "$M/file")" = content ] || die "$*: and the file is not readable"
+	served_by "$program"
+	check
+}
+order() {
+	python3 "$TESTS/upgrade.py" order "$socket" "$@"
+}
+
+"$T/ksmfs" -o size=128m,nr_inodes=3k "test-$$" "$M"
+echo "$M" >>"$T/mounts"
+super=$(process ksmfs-super)
+socket=/run/ksmfs/$(awk -v at="$M" '$5 == at { print $3 }' /proc/self/mountinfo)
+[ "$(stat -c '%a %u %F' "$socket")" = '600 0 socket' ] || die "the socket: $(stat -c '%a %u %F' "$socket")"
+
+# Settings stay as they are, those of a remount too.
+"$T/ksmfs" -o remount,size=96m src "$M"
+set_attr pages_to_scan 4321
+set_attr run 0
+echo content >"$M/file"
+served_by "$T/ksmfs"
+upgrade "$T/ksmfs-later"
+[ "$(cat "$T/out")" = "ksmfs later goes on with $M" ] || die "it says: $(cat "$T/out")"
+served_by "$T/ksmfs-later"
+[ "$(process ksmfs-super)" = "$super" ] || die "another supervisor"
+[ "$(stat -f -c '%b %c' "$M")" = "24576 3072" ] || die "limits: $(stat -f -c '%b %c' "$M")"
+[ "$(attr run) $(attr pages_to_scan)" = "0 4321" ] || die "settings: $(attr run) $(attr pages_to_scan)"
+[ "$(cat "$M/file")" = content ] || die "the file"
+set_attr run 1
+check
+
+# A program is replaced by a package, so what runs has no file any more.
+rm "$T/ksmfs-later"
+cp "$BUILD/tests/mount/ksmfs-later" "$T/ksmfs-later"
+
+# Back and forth, while the mount is used.
+mkdir "$M/work"
+python3 "$TESTS/upgrade.py" work "$M/work" "$T/stop" 2>"$T/work" &
+worker=$!
+ends_with_test
+times=20
+[ "${SCALE:-}" != small ] || times=6
+while [ $times -gt 0 ]; do
+	times=$((times - 1))
+	upgrade "$T/ksmfs"
+	sleep 0.1
+	upgrade "$T/ksmfs-later"
+	[ -d "/proc/$worker" ] || break
+done
+: >"$T/stop"
+wait $worker || die "who used the mount has noticed: $(cat "$T/work")"
+served_by "$T/ksmfs-later"
+rmdir "$M/work" || die "left: $(ls -R "$M/work")"
+check
+
+# Refused before anything is given up, or taken back.
+pid=$(process ksmfs-worker)
+not_upgraded 'format' "$T/ksmfs-strange" --upgrade "$M"
+not_upgraded 'agree with the kernel' "$T/ksmfs-disagreeing" --upgrade "$M"
+not_upgraded 'no program' order upgrade
+not_upgraded 'does not know' order frobnicate
+not_upgraded 'not a regular file' order upgrade /dev/null
+printf '#!/bin/sh\necho hello\n' >"$T/script"
+not_upgraded 'cannot be run: Permission denied' order upgrade "$T/script"
+chmod 755 "$T/script"
+not_upgraded 'cannot take over' order upgrade "$T/script"
+not_upgraded 'does not say why' order upgrade /bin/true
+cp "$T/ksmfs" "$T/open"
+chmod 777 "$T/open"
+not_upgraded 'others may write' "$T/open" --upgrade "$M"
+chmod 755 "$T/open"
+chown 65534 "$T/open"
+not_upgraded 'belongs to somebody else' "$T/open" --upgrade "$M"
+[ "$(process ksmfs-worker)" = "$pid" ] || die "a refusal has cost the worker"
+not_upgraded 'cannot start' "$T/ksmfs-feeble" --upgrade "$M"
+[ "$(process ksmfs-worker)" != "$pid" ] || die "the program that cannot start was not tried"
+not_upgraded 'is not a ksmfs mount' "$T/ksmfs" --upgrade "$T"
+not_upgraded 'is not a ksmfs mount' "$T/ksmfs" --upgrade /proc
+not_upgraded 'No such file' "$T/ksmfs" --upgrade "$T/absent"
+as_user() {
+	setpriv --reuid=65534 --regid=65534 --clear-groups --inh-caps=-all env HOME="$T/home" XDG_RUNTIME_DIR="$T/run" "$@"
+}
+not_upgraded 'only root and who mounted it' as_user "$T/ksmfs" --upgrade "$M"
+
+# The end of the mount is noticed as ever, and nothing of it is left.
+upgrade "$T/ksmfs"
+directory=$(attr index/directory)
+unmount || die "umount after an upgrade"
+[ ! -e "$directory" ] && [ ! -e "$socket" ] || die "left: $directory or $socket"
+mount_ksmfs size=8m
+upgrade "$T/ksmfs"
+kill -TERM "$(process ksmfs-super)"
+within 10 no_processes "$M" || die "SIGTERM after an upgrade"
+! is_mounted "$M" || die "SIGTERM after an upgrade leaves the mount"
+
+# A daemon in the foreground still says on its stderr what it has to say.
+"$T/ksmfs" -f -o size=8m src "$M" 2>"$T/log" &
+ends_with_test
+within 10 is_mounted "$M" || die "in the foreground"
+echo "$M" >>"$T/mounts"
+within 10 test -S "$socket" || socket=/run/ksmfs/$(awk -v at="$M" '$5 == at { print $3 }' /proc/self/mountinfo)
+within 10 test -e "$M/.ksmfs" || die "in the foreground: $(cat "$T/log")"
+upgrade "$T/ksmfs-later"
+grep -q 'ksmfs later goes on' "$T/log" || die "the log: $(cat "$T/log")"
+unmount || die "umount in the foreground"
+tail -n 1 "$T/log" | grep -q unmounted || die "the log does not go on: $(cat "$T/log")"
+
+# An ordinary user upgrades his own mount, and root may as well.
+[ -u "$(command -v fusermount3)" ] && as_user true || exit 0
+mkdir "$T/home" "$T/run"
+chown 65534:65534 "$T/home" "$M" "$T/run"
+as_user "$T/ksmfs" -o size=64m src "$M" || die "a user cannot mount"
+echo content | as_user tee "$M/file" >"$T/out"
+as_user "$T/ksmfs-later" --upgrade "$M" >"$T/out" || die "a user cannot upgrade"
+[ "$(as_user cat "$M/file" "$M/.ksmfs/check")" = "content
+ok" ] || die "content and check of a user's mount"
+served_by "$T/ksmfs-later"
+XDG_RUNTIME_DIR=$T/run "$T/ksmfs" --upgrade "$M" >"$T/out" || die "root cannot upgrade a user's mount"
+served_by "$T/ksmfs"
+within 10 as_user fusermount3 -u "$M" || die "fusermount3 -u"
+within 10 no_processes "$M" || die "left processes: $(processes "$M")"
+as_user "$T/ksmfs" -o size=64m src "$M" || die "a user cannot mount again"
+as_user "$T/ksmfs-later" --upgrade "$M" >"$T/out" || die "a user cannot upgrade"
+kill -TERM "$(process ksmfs-super)"
+within 10 no_processes "$M" || die "left processes: $(processes "$M")"
+! is_mounted "$M" || die "the end of a user's daemon leaves the mount"
+[ -z "$(find "$T/run" "$T/home" -mindepth 1 -not -name ksmfs)" ] || die "left files: $(find "$T/run" "$T/home")"
