@@ -94,11 +94,47 @@ processes() {
 	done
 }
 
+# Those of the mount at $2 with the role $1.
+role() {
+	for process in $(processes "${2:-$M}"); do
+		[ "$(cat "/proc/$process/comm" 2>/dev/null)" != "$1" ] || echo "$process"
+	done
+}
+
 # The one of them that starts the others.
 supervisor() {
-	for super in $(processes "${1:-$M}"); do
-		[ "$(cat "/proc/$super/comm")" != ksmfs-super ] || echo "$super"
-	done
+	role ksmfs-super "$@"
+}
+
+worker() {
+	role ksmfs-worker "$@"
+}
+
+# Who stands in when no worker is started any more.
+rests() {
+	[ -n "$(role ksmfs-rest "$@")" ]
+}
+
+# A fresh ksmfs at $M as mount_ksmfs makes it, but one that writes its log to $T/log.
+mount_with_log() {
+	"$KSMFS" -f -o "${1:-size=512m}" "test-$$" "$M" 2>"$T/log" &
+	daemon=$!
+	echo "$M" >>"$T/mounts"
+	within 20 grep -q mounted "$T/log" || die "no mount: $(cat "$T/log")"
+}
+
+said() {
+	grep -qE -- "$1" "$T/log"
+}
+
+# End a worker by signal $1 (none: KILL) and wait until another one is there, so many times ($2) as one does.
+kill_worker() {
+	python3 "$TESTS/worker.py" "${1:-KILL}" "$M" "${2:-1}" || die "no worker takes over from one killed by ${1:-KILL}"
+}
+
+# So many of them, one after the other, that no other is started.
+wear_out() {
+	python3 "$TESTS/worker.py" wear-out "$M" || die "no worker rests"
 }
 
 # Wait until the command succeeds, at most $1 seconds.

@@ -2,19 +2,25 @@
 """The worker of a mount, for tests that let another one take over."""
 import os
 import signal
+import sys
 import time
 
 
-def worker(mount):
-    """Process id of the worker that serves `mount`; 0: there is none at the moment."""
+def process(role, mount):
+    """Process id of the one of `mount` with that role; 0: there is none at the moment."""
     for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open("/proc/%s/comm" % pid) as comm, open("/proc/%s/cmdline" % pid, "rb") as command:
-                if comm.read() == "ksmfs-worker\n" and command.read().rstrip(b"\0").endswith(b" " + mount.encode()):
+                if comm.read() == role + "\n" and command.read().rstrip(b"\0").endswith(b" " + mount.encode()):
                     return int(pid)
         except OSError:
             pass
     return 0
+
+
+def worker(mount):
+    """Who serves."""
+    return process("ksmfs-worker", mount)
 
 
 def await_worker(mount, but=0, seconds=30):
@@ -28,8 +34,34 @@ def await_worker(mount, but=0, seconds=30):
     raise TimeoutError("no worker takes over")
 
 
-def kill_worker(mount):
+def kill_worker(mount, number=signal.SIGKILL):
     """End the worker, and wait until another one is there."""
     pid = await_worker(mount)
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, number)
     return await_worker(mount, pid)
+
+
+def kill_one(mount, number):
+    pid = worker(mount)
+    if pid:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            pass
+
+
+def wear_out(mount, seconds=30):
+    """Kill one after the other, until no other is started."""
+    end = time.monotonic() + seconds
+    while not process("ksmfs-rest", mount):
+        if time.monotonic() > end:
+            raise TimeoutError("workers are started for ever")
+        kill_one(mount, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "wear-out":
+        wear_out(sys.argv[2])
+    else:
+        for _ in range(int(sys.argv[3])):
+            kill_worker(sys.argv[2], signal.Signals["SIG" + sys.argv[1]])
