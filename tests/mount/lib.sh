@@ -118,7 +118,8 @@ rests() {
 # A fresh ksmfs at $M as mount_ksmfs makes it, but one that writes its log to $T/log.
 mount_with_log() {
 	"$KSMFS" -f -o "${1:-size=512m}" "test-$$" "$M" 2>"$T/log" &
-	daemon=$!
+	# shellcheck disable=SC2034
+	daemon=$! # for the test
 	echo "$M" >>"$T/mounts"
 	within 20 grep -q mounted "$T/log" || die "no mount: $(cat "$T/log")"
 }
