@@ -8,7 +8,7 @@
 . "${TESTS:?}/lib.sh"
 
 : "${BUILD:?}"
-[ "${SCALE:-}" = small ] && kills=60 || kills=200
+[ "${SCALE:-}" = small ] && kills=120 || kills=200
 
 mount_ksmfs size=1g
 inodes=$(attr store/inodes)

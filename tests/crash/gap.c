@@ -23,7 +23,7 @@
 #include "tests/model/random.h"
 #include "worker.h"
 
-enum { PAGE = 4096, MIB = 1 << 20, FILE_MIB = 64, FILES = 64, KILLS = 4000, IN_A_ROW = 8 };
+enum { PAGE = 4096, MIB = 1 << 20, FILE_MIB = 64, FILES = 64, KILLS = 4000, IN_A_ROW = 7 };
 
 enum probe { READ, STAT, FAULT, PROBES };
 static const char *const probe_names[] = {"read", "stat", "mmap"};
@@ -186,6 +186,10 @@ static void kill_workers(pid_t supervisor, unsigned count)
 	for (unsigned n = 0; n < count; n++) {
 		pid_t worker = worker_of(supervisor);
 
+		for (unsigned tries = 0; !worker && tries < 10000; tries++) {
+			wait_us(1000);
+			worker = worker_of(supervisor);
+		}
 		atomic_fetch_add(&kills, 1);
 		if (!worker_kill(supervisor, worker))
 			die("there is nobody to kill");

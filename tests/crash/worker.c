@@ -22,6 +22,21 @@ static ssize_t read_proc(const char *path, char *buf, size_t size)
 	return n;
 }
 
+bool worker_lives(pid_t supervisor, pid_t pid)
+{
+	char path[64], buf[512], state;
+	const char *after_name;
+	int parent;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (read_proc(path, buf, sizeof(buf)) <= 0)
+		return false;
+	after_name = strrchr(buf, ')');
+	if (!after_name || !strstr(buf, "(ksmfs-worker)") || sscanf(after_name + 1, " %c %d", &state, &parent) != 2)
+		return false;
+	return parent == supervisor && state != 'Z' && state != 'X';
+}
+
 pid_t worker_of(pid_t supervisor)
 {
 	char path[64], buf[1024], *at = buf;
@@ -35,24 +50,10 @@ pid_t worker_of(pid_t supervisor)
 
 		if (end == at)
 			break;
-		last = (pid_t)pid;
+		if (worker_lives(supervisor, (pid_t)pid))
+			last = (pid_t)pid;
 	}
 	return last;
-}
-
-bool worker_lives(pid_t supervisor, pid_t pid)
-{
-	char path[64], buf[512], state;
-	const char *after_name;
-	int parent;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (read_proc(path, buf, sizeof(buf)) <= 0)
-		return false;
-	after_name = strrchr(buf, ')');
-	if (!after_name || sscanf(after_name + 1, " %c %d", &state, &parent) != 2)
-		return false;
-	return parent == supervisor && state != 'Z' && state != 'X';
 }
 
 bool worker_kill(pid_t supervisor, pid_t worker)

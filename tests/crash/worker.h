@@ -5,10 +5,10 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The child that the supervisor forked last, 0: it has none. */
+/* The supervisor's child of that name that was forked last, 0: there is none. */
 pid_t worker_of(pid_t supervisor);
 
-/* It runs, and is the supervisor's. */
+/* It is one of its workers, and not dead. */
 bool worker_lives(pid_t supervisor, pid_t worker);
 
 /* SIGKILL, to nobody else. */
