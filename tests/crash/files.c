@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/crash/files.c - writers: by stores and msync, by pwrite and fsync, by O_DIRECT; all truncate, punch and copy too.
+/* tests/crash/files.c - writers: by stores and msync, by pwrite and fsync, by O_DIRECT; all truncate, punch, copy.
  *
  * Each file has an image in memory, which every reading must equal: a store counts as done when it is made, a
  * call when it has returned. So nothing may be lost, nothing done twice, and no byte may be there that was never

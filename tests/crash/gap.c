@@ -3,9 +3,9 @@
  *
  * Usage: gap MOUNT SUPERVISOR MIB unique|shared KILLS
  *
- * Three threads ask something that only the daemon can answer every 0.2 ms: a read past the cache, a GETATTR, a page of a
- * mapping. The gap is the longest that one of them waited between two deaths. `shared`: all files are copies
- * of the first, by reference.
+ * Three threads ask something that only the daemon can answer every 0.2 ms: a read past the cache, a GETATTR, a
+ * page of a mapping. The gap is the longest that one of them waited between two deaths. `shared`: all files are
+ * copies of the first, by reference.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -138,7 +138,8 @@ static void probe_stat(int fd)
 /* The page leaves the mapping and the cache, and comes back from the daemon. */
 static void probe_fault(int fd, const uint8_t *map, size_t at)
 {
-	if (madvise((void *)(map + at), PAGE, MADV_DONTNEED) < 0 || posix_fadvise(fd, (off_t)at, PAGE, POSIX_FADV_DONTNEED))
+	if (madvise((void *)(map + at), PAGE, MADV_DONTNEED) < 0 ||
+	    posix_fadvise(fd, (off_t)at, PAGE, POSIX_FADV_DONTNEED))
 		die("dropping a page");
 	(void)*(const volatile uint8_t *)(map + at);
 }

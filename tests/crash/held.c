@@ -2,8 +2,9 @@
 /* tests/crash/held.c - what is held while workers die: locks of all three kinds, a deleted file that is open, a
  * poll of a FIFO.
  *
- * The holder is a child. It has the locks, and sleeps in poll(2) for commands, which come through a FIFO on the mount; it
- * answers through a pipe. The job tries to get the locks, and waits for them when it has told the holder to let go.
+ * The holder is a child. It has the locks, and sleeps in poll(2) for commands, which come through a FIFO on the
+ * mount; it answers through a pipe. The job tries to get the locks, and waits for them when it has told the holder to
+ * let go.
  */
 #include "kinds.h"
 

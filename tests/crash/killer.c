@@ -109,7 +109,7 @@ static bool dies_within(pid_t supervisor, pid_t worker, unsigned most)
 	return false;
 }
 
-/* Some points are on the way of a takeover. So where none comes by, the worker is killed: these stay armed for the next. */
+/* Some points are on the way of a takeover. So where nobody comes by, the worker is killed: these stay armed. */
 static unsigned kill_at_point(pid_t supervisor, pid_t worker)
 {
 	struct point *p = &points[next_point++ % point_count];

@@ -3,8 +3,8 @@
  *
  * Usage: crash [-s SEED] [-n KILLS] [-r KILLS_A_ROUND] [-j KIND,KIND] MOUNT SUPERVISOR
  *
- * Nothing here knows how ksmfs does it: what an application was told must be so, whoever died. In each round all jobs work
- * until so many workers are dead; then everything is compared, in every second round while more of them die.
+ * Nothing here knows how ksmfs does it: what an application was told must be so, whoever died. In each round all
+ * jobs work until so many workers are dead; then everything is compared, in every second round while more of them die.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,8 @@
 #include "killer.h"
 #include "kinds.h"
 
-static const struct kind *const kinds[] = {&mapped_files, &written_files, &direct_files, &names, &listing, &held, &controls};
+static const struct kind *const kinds[] = {&mapped_files, &written_files, &direct_files, &names,
+					   &listing,	  &held,	  &controls};
 
 static unsigned kills = 200, kills_a_round = 40;
 static pid_t supervisor;

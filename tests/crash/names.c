@@ -370,10 +370,10 @@ static void keep_open(void)
 static void step(void)
 {
 	static void (*const likely[])(void) = {
-		create, create, create, create, create_temporary, make_directory, make_directory, make_fifo, make_symlink,
-		make_link, make_link, remove_file, remove_file, remove_file, remove_directory, move, move, move, look, look,
-		miss, change_mode, change_owner, change_time, cut, set_xattr, set_xattr, remove_xattr, keep_open, keep_open};
-
+		create, create, create, create, create_temporary, make_directory, make_directory, make_fifo,
+		make_symlink, make_link, make_link, remove_file, remove_file, remove_file, remove_directory, move,
+		move, move, look, look, miss, change_mode, change_owner, change_time, cut, set_xattr, set_xattr,
+		remove_xattr, keep_open, keep_open};
 	static void (*const removals[])(void) = {remove_file, remove_directory};
 
 	if (shadow_is_full())

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/crash/page.h - pages that say what they are: whose, of which file, where, which generation, and a sum over all. */
+/* tests/crash/page.h - pages that say what they are: whose, of which file, where, which generation, and a sum. */
 #pragma once
 
 #include <stdbool.h>
