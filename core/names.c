@@ -30,12 +30,11 @@
 
 enum {
 	PROBES = 64,
-	PLACE_BITS = 31,
 	WALK_BATCH = 64,
 	BALLAST_BYTES = 1 << 20, /* log and database may each grow by a log's length: catalog.c */
 };
 
-#define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
+#define PLACE_MASK ((UINT64_C(1) << NAMES_PLACE_BITS) - 1)
 
 /* A test that wants names to meet builds this file with few places. */
 #ifndef NAME_PLACES
@@ -74,7 +73,7 @@ struct spot {
 
 static int64_t key_of(uint64_t dir, uint64_t place)
 {
-	return (int64_t)((dir & UINT32_MAX) << PLACE_BITS | place);
+	return (int64_t)((dir & UINT32_MAX) << NAMES_PLACE_BITS | place);
 }
 
 static uint64_t first_place(const struct names *n, struct name name)
@@ -572,7 +571,7 @@ int names_walk(struct names *n, names_visit *visit, void *arg)
 		if (r < 0)
 			return r;
 		for (unsigned i = 0; i < count; i++) {
-			r = visit(arg, (uint32_t)(key[i] >> PLACE_BITS), &entry[i]);
+			r = visit(arg, (uint32_t)(key[i] >> NAMES_PLACE_BITS), &entry[i]);
 			if (r)
 				return r;
 		}

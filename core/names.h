@@ -95,6 +95,10 @@ int names_list(struct names *n, uint64_t dir, uint64_t offset, struct names_entr
 typedef int names_visit(void *arg, uint32_t dir_record, const struct names_entry *e);
 int names_walk(struct names *n, names_visit *visit, void *arg) must_check;
 
+/* The same for those who need no names, and no others meanwhile: `visit` is called under the lock. */
+typedef int names_visit_ino(void *arg, uint32_t dir_record, uint64_t ino);
+int names_walk_inos(struct names *n, names_visit_ino *visit, void *arg) must_check;
+
 /* False: the disk is full, and what is left of it is for removals: nobody else should write to it now. */
 bool names_have_space(struct names *n) must_check;
 uint64_t names_bytes(struct names *n);

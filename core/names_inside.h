@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/names_inside.h - what names.c, names_xattr.c and remains.c share.
+/* core/names_inside.h - what names.c, names_inos.c, names_xattr.c and remains.c share.
  *
  * Owns     struct names.
  * Keeps    see names.h and names_xattr.h.
@@ -14,6 +14,8 @@
 #include "names.h"
 
 extern const struct catalog_schema names_schema;
+
+enum { NAMES_PLACE_BITS = 31 /* of an entry's key: the rest is its directory's record number */ };
 
 struct names {
 	struct lock lock;

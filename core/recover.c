@@ -23,75 +23,118 @@ static struct inode *inode_of(struct volume *v, uint32_t number)
 	return itable_next(v->pool.itable, &number);
 }
 
-struct links {
-	struct volume *v;
-	uint32_t *count;   /* names, and for a directory its subdirectories; by record number */
-	uint32_t *entries; /* in a directory */
-	uint32_t *parent;  /* of a directory */
-	uint64_t records;
+/* What names say of a record. */
+struct tally {
+	uint32_t generation, names, parent; /* of the last name */
+	uint32_t entries, dirs;             /* in it, if it is a directory; as it is known to be: */
+	bool is_dir;
 };
 
-static int count_name(void *arg, uint32_t dir, const struct names_entry *e)
-{
-	struct links *l = arg;
-	struct inode *i = volume_inode(l->v, e->ino);
+struct links {
+	struct volume *v;
+	uint64_t records, names, names_met;
+	struct tally *tally; /* by record number */
+};
 
-	if (!i || dir >= l->records) {
-		log_err("names.db has an entry for inode %llu, which does not exist",
-			(unsigned long long)e->ino);
-		return -EUCLEAN;
-	}
-	l->count[i->number]++;
-	l->entries[dir]++;
-	if (S_ISDIR(inode_attr_get(i).mode)) {
-		l->count[dir]++;
-		l->parent[i->number] = dir;
-	}
+static int no_such_inode(uint32_t number, uint32_t generation)
+{
+	log_err("names.db has an entry for inode %llu, which does not exist",
+		(unsigned long long)generation << 32 | number);
+	return -EUCLEAN;
+}
+
+/* In the order of names, which for inodes is none: nothing is touched but the tally. */
+static int count_name(void *arg, uint32_t dir, uint64_t ino)
+{
+	uint32_t number = (uint32_t)ino, generation = (uint32_t)(ino >> 32);
+	struct links *l = arg;
+	struct tally *t;
+
+	if (number >= l->records || dir >= l->records)
+		return no_such_inode(number, generation);
+	t = &l->tally[number];
+	if (t->names && t->generation != generation)
+		return no_such_inode(number, generation);
+	t->generation = generation;
+	t->names++;
+	t->parent = dir;
+	l->tally[dir].entries++;
+	l->names++;
 	return 0;
 }
 
-/* What a change of names does to inodes (volume_names.c), as the names say.  The root has no name, other
- * directories have one and are one in themselves. */
-static void set_links(struct links *l, struct inode *i)
+static void set_attr(struct inode *i, const struct inode_attr *attr)
 {
-	struct inode_attr is = inode_attr_get(i), attr = is;
-	uint32_t parent = l->parent[i->number];
+	*inode_attr_begin(i) = *attr;
+	inode_attr_end(i);
+}
 
-	attr.nlink = l->count[i->number];
-	if (attr.nlink && (i->record->flags & INODE_LINKABLE))
+/* What a change of names does to inodes (volume_names.c), as the names say: files at once, directories when all have
+ * been met. */
+static int set_links(struct links *l, struct inode *i)
+{
+	struct tally *t = &l->tally[i->number];
+	struct inode_attr attr = inode_attr_get(i);
+
+	if (t->names && (i->record->used != INODE_USED || i->record->generation != t->generation))
+		return no_such_inode(i->number, t->generation);
+	l->names_met += t->names;
+	if (t->names && (i->record->flags & INODE_LINKABLE))
 		atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LINKABLE);
 	if (S_ISDIR(attr.mode)) {
-		if (attr.nlink || inode_ino(i) == ROOT_INO)
-			attr.nlink += inode_ino(i) == ROOT_INO ? 2 : 1;
-		attr.size = volume_dir_size(l->entries[i->number]);
-		if (parent)
-			attr.parent = inode_ino(inode_of(l->v, parent));
-	} else if (attr.nlink > 1) {
-		(void)!itable_add_names(l->v->pool.itable, attr.nlink - 1, true);
+		t->is_dir = true;
+		l->tally[t->parent].dirs++;
+		return 0;
 	}
-	if (attr.nlink == is.nlink && attr.size == is.size && attr.parent == is.parent)
-		return;
-	*inode_attr_begin(i) = attr;
-	inode_attr_end(i);
+	if (t->names > 1)
+		(void)!itable_add_names(l->v->pool.itable, t->names - 1, true);
+	if (attr.nlink == t->names)
+		return 0;
+	attr.nlink = t->names;
+	set_attr(i, &attr);
+	return 0;
+}
+
+/* The root has no name, other directories have one; each that is somewhere is one in itself. */
+static void set_dir(struct links *l, uint32_t number)
+{
+	const struct tally *t = &l->tally[number];
+	struct inode *i = inode_of(l->v, number);
+	struct inode_attr is = inode_attr_get(i), attr = is;
+	bool root = inode_ino(i) == ROOT_INO;
+
+	attr.nlink = t->names + t->dirs + (root ? 2 : t->names ? 1 : 0);
+	attr.size = volume_dir_size(t->entries);
+	if (t->parent && l->tally[t->parent].is_dir)
+		attr.parent = inode_ino(inode_of(l->v, t->parent));
+	if (attr.nlink != is.nlink || attr.size != is.size || attr.parent != is.parent)
+		set_attr(i, &attr);
 }
 
 static int recount_links(struct volume *v)
 {
-	uint64_t records = itable_header(v->pool.itable)->records;
-	_cleanup_(mem_cleanup) uint32_t *count = mem_alloc(records, sizeof(*count));
-	_cleanup_(mem_cleanup) uint32_t *entries = mem_alloc(records, sizeof(*entries));
-	_cleanup_(mem_cleanup) uint32_t *parent = mem_alloc(records, sizeof(*parent));
-	struct links l = { .v = v, .count = count, .entries = entries, .parent = parent,
-			   .records = records };
+	struct links l = { .v = v, .records = itable_header(v->pool.itable)->records };
+	_cleanup_(mem_cleanup) struct tally *tally = mem_alloc(l.records, sizeof(*tally));
 	uint32_t number = 0;
 	struct inode *i;
 	int r;
 
-	if (!count || !entries || !parent)
+	if (!tally)
 		return -ENOMEM;
-	r = names_walk(v->names, count_name, &l);
+	l.tally = tally;
+	r = names_walk_inos(v->names, count_name, &l);
 	while (!r && (i = itable_next(v->pool.itable, &number)))
-		set_links(&l, i);
+		r = set_links(&l, i);
+	for (number = 1; !r && number < l.records; number++) {
+		if (tally[number].is_dir)
+			set_dir(&l, number);
+		else if (tally[number].entries)
+			r = no_such_inode(number, 0);
+	}
+	if (!r && l.names != l.names_met) {
+		log_err("names.db has entries for inodes that do not exist");
+		r = -EUCLEAN;
+	}
 	return r;
 }
 

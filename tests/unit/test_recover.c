@@ -390,6 +390,37 @@ static void reopen__directories_are_where_the_names_say(void **state)
 	assert_int_equal(st.st_nlink, 3);
 }
 
+/* `dir` and `ino` of an entry that names.db has besides; it is gone again when this returns. */
+static void assert_refused(struct fixture *f, uint64_t dir, uint64_t ino)
+{
+	struct names *n;
+	struct volume *v;
+	uint64_t secret = itable_header(f->v->pool.itable)->names_secret;
+
+	assert_int_equal(names_add(f->v->names, dir, name_of("stray"), ino, NULL), 0);
+	volume_close(f->v);
+	f->v = NULL;
+	assert_int_equal(volume_open(&f->config, &v), -EUCLEAN);
+	assert_int_equal(names_open(f->dir, secret, &n), 0);
+	assert_int_equal(names_remove(n, dir, name_of("stray"), ino, false), NAMES_OK);
+	names_close(n);
+	assert_int_equal(volume_open(&f->config, &f->v), 0);
+}
+
+static void reopen__names_of_what_is_not_there_are_refused(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file"), gone = make_file(f, "gone");
+
+	drop_file(f, "gone", gone);
+	assert_refused(f, ROOT_INO, 5000);
+	assert_refused(f, ROOT_INO, gone);
+	assert_refused(f, ROOT_INO, ino + (UINT64_C(1) << 32)); /* which has another name under its own number */
+	assert_refused(f, 5000, ino);
+	assert_refused(f, ino, ino); /* in a file */
+	fixture_check(f);
+}
+
 static void reopen__numbers_do_not_recur(void **state)
 {
 	struct fixture *f = *state;
@@ -515,6 +546,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(reopen__what_was_lent_goes_back_when_its_writer_has_gone),
 	FIXTURE_TEST(reopen__memory_that_nobody_uses_goes_back),
 	FIXTURE_TEST(reopen__directories_are_where_the_names_say),
+	FIXTURE_TEST(reopen__names_of_what_is_not_there_are_refused),
 	FIXTURE_TEST(reopen__numbers_do_not_recur),
 	FIXTURE_TEST(reopen__foreign_memory_is_refused),
 	FIXTURE_TEST(reopen__a_table_of_nonsense_is_refused),
