@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "advice.h"
+#include "inspect.h"
 #include "ptab.h"
 
 enum {
@@ -169,7 +170,7 @@ int adopt_begin(struct adoption *a, struct pool *p)
 	while (!r && (i = itable_next(p->itable, &number))) {
 		if (i->record->root)
 			i->record->slots = 0;
-		r = adopt_nodes(i, &nodes);
+		r = inspect_record(i->record) ? adopt_nodes(i, &nodes) : -EUCLEAN;
 	}
 	if (r < 0) {
 		a->result = r;

@@ -164,13 +164,21 @@ static int adopt_rows(struct itable *t)
 	return r;
 }
 
+/* Records that were used have memory: a number beyond that was never written by us. */
+static bool has_memory(int fd, uint64_t records)
+{
+	off_t last = (off_t)(FIRST_OFFSET + (records - 1) * sizeof(struct inode_record));
+
+	return records <= numbers_max() + 1 && (records <= 1 || lseek(fd, last, SEEK_DATA) == last);
+}
+
 /* The records of a file system that is gone on with. */
-static int adopt(struct itable *t)
+static int adopt(struct itable *t, int fd)
 {
 	struct inode_header *h = itable_header(t);
 	int r;
 
-	if (!is_readable(h))
+	if (!is_readable(h) || !has_memory(fd, h->records))
 		return -EUCLEAN;
 	r = adopt_rows(t);
 	if (r < 0)
@@ -213,7 +221,7 @@ int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool 
 				       copy, &t->arena);
 	*ret_empty = !st.st_size;
 	if (!r)
-		r = st.st_size ? adopt(t) : format(t);
+		r = st.st_size ? adopt(t, fd) : format(t);
 	if (r < 0) {
 		itable_close(t);
 		return r;

@@ -255,8 +255,13 @@ static int settle_all(struct volume *v)
 int recover(struct volume *v, const struct receipts *receipts)
 {
 	struct adoption a;
-	int r = settle_receipts(v, receipts), counted;
+	int r, counted;
 
+	if (!volume_inode(v, ROOT_INO)) {
+		log_err("the root directory is not there");
+		return -EUCLEAN;
+	}
+	r = settle_receipts(v, receipts);
 	if (r < 0)
 		return r;
 	r = adopt_begin(&a, &v->pool);

@@ -10,6 +10,7 @@
 
 #include "advice.h"
 #include "failpoint.h"
+#include "inspect.h"
 #include "ledger.h"
 #include "log.h"
 #include "paths.h"
@@ -200,7 +201,8 @@ static int make_root(struct volume *v, const struct volume_config *config)
 	r = itable_new(v->pool.itable, &attr, 0, &root);
 	if (r < 0)
 		return r;
-	ASSERT(inode_ino(root) == ROOT_INO);
+	if (inode_ino(root) != ROOT_INO) /* there has been another in its place */
+		return -EUCLEAN;
 	if (config->merge_optin)
 		advice_set_whole(&v->pool, root, ADVICE_UNMERGEABLE);
 	return 0;
@@ -240,7 +242,9 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 	r = open_store(v, config, &empty);
 	if (!r)
 		r = open_threads(v);
-	empty |= !r && !volume_inode(v, ROOT_INO); /* it ended before there was anything in it */
+	if (!r && config->report && inspect(v, config->report, config->report_arg))
+		r = -EUCLEAN;
+	empty |= !r && !itable_used(v->pool.itable); /* it ended before there was anything in it */
 	if (!r && empty)
 		remove_stale_names(v->dir);
 	if (!r)

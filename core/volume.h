@@ -30,6 +30,8 @@ struct volume;
 /* When reading moves the time of access: as relatime, strictatime and noatime of mount(8). */
 enum volume_atime { VOLUME_ATIME_RELATIVE, VOLUME_ATIME_STRICT, VOLUME_ATIME_NEVER };
 
+typedef void check_report(void *arg, const char *violation);
+
 struct volume_config {
 	int frames_fd;   /* the two memfds (volume_memfds()); the caller keeps them open */
 	int inodes_fd;
@@ -45,6 +47,8 @@ struct volume_config {
 	enum volume_atime atime, dir_atime;
 	bool copy; /* look at a file system in use: everything happens in a private copy of the memfds, and
 		    * `dir` holds a copy of names.db; index.db is left alone */
+	check_report *report; /* NULL, or who is told what is wrong with the memfds, in words; then -EUCLEAN */
+	void *report_arg;
 };
 
 /* Create the two memfds for a new, empty volume. */
@@ -289,7 +293,6 @@ const char *volume_dir(const struct volume *v);
 
 /* Everything stands still and every invariant is looked at.  Number of violations, each told to
  * `report` in words; -errno when it could not be done. */
-typedef void check_report(void *arg, const char *violation);
 int volume_check(struct volume *v, check_report *report, void *arg) must_check;
 
 /* Wait until the scanner and the housekeeper have nothing to do (for tests), at most `ms`. */

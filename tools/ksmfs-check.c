@@ -20,6 +20,7 @@
 
 #include <ksmfs/control.h>
 
+#include "core/log.h"
 #include "core/remains.h"
 #include "core/volume.h"
 #include "tools/standstill.h"
@@ -144,10 +145,20 @@ static void remove_copies(const char *dir)
 	rmdir(dir);
 }
 
+static int told;
+
 static void tell(void *arg, const char *violation)
 {
 	(void)arg;
 	printf("%s\n", violation);
+	told++;
+}
+
+/* What keeps a volume from being opened is told by core as it would tell the daemon's log. */
+static void tell_error(enum log_level level, const char *line)
+{
+	if (level == LOG_LEVEL_ERR)
+		tell(NULL, line);
 }
 
 /* While the worker stands still: violations, and the figures as they follow from what is there. */
@@ -155,11 +166,16 @@ static int look(const struct mount *m, const char *dir, int64_t ret_stats[ATTRS]
 {
 	const struct volume_config config = {
 		.frames_fd = m->frames_fd, .inodes_fd = m->inodes_fd, .dir = dir,
-		.size_pages = UINT32_MAX, .nr_inodes = 1 << 26, .copy = true,
+		.size_pages = UINT32_MAX, .nr_inodes = 1 << 26, .copy = true, .report = tell,
 	};
 	struct volume *v;
-	int r = volume_open(&config, &v);
+	int r;
 
+	told = 0;
+	log_set_sink(tell_error);
+	r = volume_open(&config, &v);
+	if (r == -EUCLEAN && told)
+		return told;
 	if (r < 0)
 		return r;
 	r = volume_check(v, tell, NULL);
@@ -267,10 +283,10 @@ static int check_remains(const struct whereabouts *w)
 static bool look_in_quiet(const struct mount *m, int64_t before[ATTRS], int64_t found[ATTRS], bool *ret_served, int *ret)
 {
 	int64_t after[ATTRS];
-	bool told = read_stats(m, before);
+	bool shown = read_stats(m, before);
 
 	*ret = stopped_look(m, found, ret_served);
-	*ret_served &= told;
+	*ret_served &= shown;
 	return *ret_served && !*ret && read_stats(m, after) && nothing_happened(before, after);
 }
 
