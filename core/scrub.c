@@ -235,7 +235,7 @@ static void note_slot(struct scrub *s, struct inode *i, uint64_t index, bool rep
 	}
 }
 
-/* J3, but for the tag. */
+/* I7, but for the tag. */
 static bool is_near(const uint8_t *a, const uint8_t *b)
 {
 	unsigned differ = 0;

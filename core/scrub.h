@@ -3,18 +3,18 @@
  *
  * Owns     which frames are damaged: their bytes have changed though nobody wrote (memory that forgets, or that is
  *          made to by hammering at its neighbours).
- * Keeps    J1 a frame found damaged leaves the index for good, and no slot is added to it any more, neither by
+ * Keeps    I5 a frame found damaged leaves the index for good, and no slot is added to it any more, neither by
  *             a merge nor by a copy; nor is it written to.  Who reads it gets the bytes as they are; who writes gets
  *             another frame, as whenever somebody else is looking.
- *          J2 a slot is repaired by referring it to a new frame with the right bytes; the old one stays for those
+ *          I6 a slot is repaired by referring it to a new frame with the right bytes; the old one stays for those
  *             who are reading it.
- *          J3 bytes are the right ones when their digest has the tag that the damaged frame was indexed with, and
+ *          I7 bytes are the right ones when their digest has the tag that the damaged frame was indexed with, and
  *             they differ from the damaged ones in at most SCRUB_NEAR bytes.
- *          J4 without scrub_pages_per_second, and with nothing left to repair, it asks for no time.
+ *          I8 without scrub_pages_per_second, and with nothing left to repair, it asks for no time.
  * Threads  one at a time (the scanner); enters the gate itself, and holds no lock when it is called.
  * Fails    it does not: what could not be done now is tried again in the next pass.
  *
- * Why J3 is proof enough: tags are 32 bits of a keyed digest, so a page that is not the original has its tag by
+ * Why I7 is proof enough: tags are 32 bits of a keyed digest, so a page that is not the original has its tag by
  * chance, once in 2^32, and nobody can choose one that does.  Of unrelated pages there may be many millions; of pages
  * that are the same but for a few bytes there are few.  More damage than that is reported and left as it is.
  *
