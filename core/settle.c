@@ -83,17 +83,18 @@ static int settle_doubt(struct volume *v, struct receipt *r)
 	return 0;
 }
 
+/* Counts that were under way first, all of them: what they become was said before what is in doubt is counted. */
 int settle_receipts(struct volume *v, const struct receipts *receipts)
 {
 	int r = 0;
 
+	for (unsigned n = 0; n < receipts->count; n++)
+		if (receipt_at(receipts, n)->request)
+			receipt_finish_counting(receipt_at(receipts, n), v->pool.itable);
 	for (unsigned n = 0; n < receipts->count && !r; n++) {
 		struct receipt *receipt = receipt_at(receipts, n);
 
-		if (!receipt->request)
-			continue;
-		receipt_finish_counting(receipt, v->pool.itable);
-		if (receipt->state == RECEIPT_DOUBT)
+		if (receipt->request && receipt->state == RECEIPT_DOUBT)
 			r = settle_doubt(v, receipt);
 	}
 	return r;

@@ -15,7 +15,7 @@
 #include "core/receipt.h"
 #include "tests/unit/fixture.h"
 
-enum { REQUEST = 77, NTH_MAX = 8 };
+enum { REQUEST = 77, NTH_MAX = 8, RECEIPTS = 2 /* the other is of a thread that a test lets die, too */ };
 
 /* A file with a name, one with two, a directory with an entry, and a file that is open and has no name. */
 struct stage {
@@ -244,9 +244,10 @@ static void set_stage(struct stage *s, void **state)
 
 	assert_int_equal(fixture_setup(state), 0);
 	s->f = *state;
-	s->receipt = mmap(NULL, sizeof(*s->receipt), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	s->receipt = mmap(NULL, RECEIPTS * sizeof(*s->receipt), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+			  0);
 	assert_ptr_not_equal(s->receipt, MAP_FAILED);
-	s->f->config.receipts = (struct receipts){ s->receipt, sizeof(*s->receipt), 1 };
+	s->f->config.receipts = (struct receipts){ s->receipt, sizeof(*s->receipt), RECEIPTS };
 	s->a = make_file(s->f, "a");
 	s->b = make_file(s->f, "b");
 	s->dir = make(s->f, ROOT_INO, "dir", S_IFDIR | 0700);
@@ -260,7 +261,7 @@ static void set_stage(struct stage *s, void **state)
 
 static void clear_stage(struct stage *s)
 {
-	munmap(s->receipt, sizeof(*s->receipt));
+	munmap(s->receipt, RECEIPTS * sizeof(*s->receipt));
 	assert_int_equal(fixture_teardown((void **)&s->f), 0);
 }
 
@@ -381,11 +382,43 @@ static void killed__while_taking_over_it_has_still_happened_once(void **state)
 	}
 }
 
+/* Another thread has been killed at receipt_counting: he had looked up `a`. */
+static void link_while_somebody_counts(struct stage *s)
+{
+	const struct inode_record *record = volume_inode(s->f->v, s->a)->record;
+	struct receipt *other = s->receipt + 1;
+
+	other->listed[0] = s->a;
+	other->counts = (struct receipt_counts){ record->lookups + 1, record->opens, record->stores };
+	other->then = RECEIPT_LISTED;
+	other->then_steps = 1;
+	other->counting = s->a;
+	other->request = REQUEST + 1;
+	do_link(s);
+}
+
+/* What a count is to become was said before the name was known to have been made. */
+static void killed__in_a_new_name_and_in_a_count_of_the_same_file_both_count(void **state)
+{
+	const struct act act = { "link_while_somebody_counts", link_while_somebody_counts };
+	struct stage s = { 0 };
+	uint64_t lookups;
+
+	set_stage(&s, state);
+	lookups = volume_inode(s.f->v, s.a)->record->lookups;
+	assert_true(dies(&s, &act, KILL_names_committed, 1));
+	assert_int_equal(s.receipt[0].state, RECEIPT_MADE);
+	assert_int_equal(s.receipt[1].state, RECEIPT_LISTED);
+	assert_int_equal(volume_inode(s.f->v, s.a)->record->lookups, lookups + 2);
+	clear_stage(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed__once_at_every_point_and_asked_again_it_has_happened_once),
 		cmocka_unit_test(killed__while_taking_over_it_has_still_happened_once),
+		cmocka_unit_test(killed__in_a_new_name_and_in_a_count_of_the_same_file_both_count),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
