@@ -235,6 +235,15 @@ static bool can_store(int flags)
 	return (flags & O_ACCMODE) == O_RDWR;
 }
 
+/* From here on reads reserve holes; who read one before left his mark first (fault.c).  True: nobody has. */
+static bool begin_storing(struct inode *i)
+{
+	uint32_t had = atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_HOLES_SERVED);
+
+	i->record->mtime_set = 0;
+	return !(had & INODE_HOLES_SERVED);
+}
+
 int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache)
 {
 	const struct receipt_change change = { .opens = 1, .stores = can_store(flags), .then = RECEIPT_OPENED };
@@ -245,6 +254,8 @@ int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_c
 
 	if (receipt) {
 		*ret_keep_cache = receipt->keep_cache;
+		if (i && !receipt->keep_cache) /* it may be that this was still to come */
+			(void)begin_storing(i);
 		return 0;
 	}
 	r = i ? guard_open(i, flags) : -ESTALE;
@@ -252,14 +263,7 @@ int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_c
 		return r;
 	if (!receipt_count(i, ino, &change, &before))
 		return -ESTALE;
-	*ret_keep_cache = true;
-	/* From here on reads reserve holes; who read one before left his mark first (fault.c). */
-	if (change.stores && !before.stores) {
-		uint32_t had = atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_HOLES_SERVED);
-
-		i->record->mtime_set = 0;
-		*ret_keep_cache = !(had & INODE_HOLES_SERVED);
-	}
+	*ret_keep_cache = !change.stores || before.stores || begin_storing(i);
 	receipt = receipt_in(RECEIPT_OPENED);
 	if (receipt)
 		receipt->keep_cache = *ret_keep_cache;

@@ -413,12 +413,38 @@ static void killed__in_a_new_name_and_in_a_count_of_the_same_file_both_count(voi
 	clear_stage(&s);
 }
 
+/* Who opens a file to store into it does more than to be counted (volume_file.c). */
+static void killed__in_an_open_what_follows_from_it_is_done_all_the_same(void **state)
+{
+	const struct act act = { "open", do_open };
+	struct stat st = { .st_size = PAGE_BYTES, .st_mtim.tv_sec = 1 };
+	struct volume_read bytes;
+	struct stage s = { 0 };
+	struct inode_record *record;
+
+	set_stage(&s, state);
+	assert_int_equal(volume_setattr(s.f->v, s.b, &st, VOLUME_SET_SIZE, &st), 0);
+	assert_int_equal(volume_read(s.f->v, s.b, 0, PAGE_BYTES, &bytes), 0); /* a hole is served */
+	volume_read_done(&bytes);
+	assert_int_equal(volume_setattr(s.f->v, s.b, &st, VOLUME_SET_MTIME, &st), 0);
+	assert_true(dies(&s, &act, KILL_receipt_counted, 1));
+	begin(&s);
+	do_open(&s);
+	receipt_end();
+	receipt_use(NULL);
+	record = volume_inode(s.f->v, s.b)->record;
+	assert_int_equal(record->mtime_set, 0);
+	assert_int_equal(record->flags & INODE_HOLES_SERVED, 0);
+	clear_stage(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(killed__once_at_every_point_and_asked_again_it_has_happened_once),
 		cmocka_unit_test(killed__while_taking_over_it_has_still_happened_once),
 		cmocka_unit_test(killed__in_a_new_name_and_in_a_count_of_the_same_file_both_count),
+		cmocka_unit_test(killed__in_an_open_what_follows_from_it_is_done_all_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
