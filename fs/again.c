@@ -45,8 +45,8 @@ static int await(const char *mountpoint, pid_t supervisor, uid_t owner, pid_t re
 int again(const char *word, struct why *why)
 {
 	char mountpoint[PATH_MAX];
-	pid_t supervisor, rests;
-	uid_t owner;
+	pid_t supervisor = 0, rests;
+	uid_t owner = 0;
 	int r;
 
 	r = find_mountpoint(word, mountpoint, why);

@@ -68,7 +68,8 @@ set_attr debug/crash_aside 0
 # Signals that somebody sends.
 (while [ ! -e "$T/stop" ]; do cp "$M/source" "$M/copy" || exit 1; done) &
 writer=$!
-for signal in SEGV ABRT SEGV KILL KILL SEGV BUS ILL; do
+[ "${SCALE:-}" = small ] && crashes='SYS TRAP SYS TRAP' || crashes='SEGV SEGV SEGV BUS'
+for signal in ABRT $crashes KILL KILL ABRT; do
 	kill -USR1 "$super"
 	kill_worker $signal
 	sleep 0.1
