@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/control_hooks.c - `fail_*`: the Nth call from now fails, once; `pause_*`: the next to come by sleeps
  * that many milliseconds, once; `kill_at`: "NAME" or "NAME N" is where the Nth thread from now lets the worker die;
- * `crash_ino`: whoever writes to the inode with this number crashes, in each worker; `crash_aside`: if not 0, whoever goes
- * on with a request that another thread has read.
+ * `crash_ino`: whoever writes to the inode with this number crashes, in each worker; `crash_aside`: if not 0, whoever
+ * goes on with a request that another thread has read.
  */
 #include "fs/control_hooks.h"
 

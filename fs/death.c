@@ -6,6 +6,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,23 +121,75 @@ bool death_was_oom(struct death *d, int status)
 	return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && oom_kills_now(d) > d->oom_kills;
 }
 
+/* --- canaries ------------------------------------------------------------------------------------ */
+
 static void let_go(struct death *d)
 {
-	if (d->canary_fd >= 0)
-		close(d->canary_fd);
-	d->canary_fd = -1;
+	for (unsigned n = 0; n < DEATH_CANARIES; n++) {
+		if (d->canary_fd[n] >= 0)
+			close(d->canary_fd[n]);
+		d->canary_fd[n] = -1;
+	}
 }
 
-void death_watch(struct death *d, pid_t pid)
+void death_expect(struct death *d, struct death_signs *signs)
 {
 	let_go(d);
-	d->canary_fd = (int)syscall(SYS_pidfd_open, pid, PIDFD_OF_THREAD);
+	d->signs = signs;
+	for (unsigned n = 0; n < DEATH_CANARIES; n++)
+		atomic_store(&signs->canary[n], 0);
+	atomic_store(&signs->crashes, 0);
 	d->oom_kills = oom_kills_now(d);
 }
 
+bool death_sees_crash(struct death *d)
+{
+	for (unsigned n = 0; n < DEATH_CANARIES; n++) {
+		pid_t thread = atomic_load(&d->signs->canary[n]);
+
+		if (thread && d->canary_fd[n] < 0)
+			d->canary_fd[n] = (int)syscall(SYS_pidfd_open, thread, PIDFD_OF_THREAD);
+	}
+	return atomic_load(&d->signs->crashes);
+}
+
+/* --- in the child -------------------------------------------------------------------------------- */
+
+static struct death_signs *own_signs;
+static pid_t told;
+
+static void *live(void *thread_id)
+{
+	pthread_setname_np(pthread_self(), "ksmfs-canary");
+	atomic_store((_Atomic int32_t *)thread_id, gettid());
+	kill(told, SIGCHLD);
+	for (;;)
+		pause();
+	return NULL;
+}
+
+void death_be_seen(struct death_signs *signs, pid_t supervisor)
+{
+	pthread_t thread;
+
+	own_signs = signs;
+	told = supervisor;
+	for (unsigned n = 0; n < DEATH_CANARIES; n++)
+		if (!pthread_create(&thread, NULL, live, &signs->canary[n]))
+			pthread_detach(thread);
+}
+
+void death_announce(void)
+{
+	atomic_store(&own_signs->crashes, 1);
+	kill(told, SIGCHLD);
+}
+
+/* --- the life of it all -------------------------------------------------------------------------- */
+
 void death_open(struct death *d)
 {
-	d->canary_fd = -1;
+	let_go(d);
 	d->vmstat_fd = open("/proc/vmstat", O_RDONLY | O_CLOEXEC);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/log.h"
+#include "fs/death.h"
 #include "fs/newer.h"
 #include "fs/takeover.h"
 
@@ -17,7 +18,6 @@ enum { STACK_BYTES = 16384 };
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 
 static struct poison *poison;
-static pid_t supervisor;
 static struct sigaction before[NSIG];
 
 static _Thread_local volatile uint64_t in_hand; /* without TAKEOVER_RESENT */
@@ -62,18 +62,17 @@ static void crash(int signo, siginfo_t *info, void *context)
 {
 	if (in_hand && is_ours(info))
 		count(in_hand);
-	kill(supervisor, SIGCHLD);
+	death_announce();
 	sigaction(signo, &before[signo], NULL);
 	if (!comes_again(signo, info))
 		raise(signo);
 }
 
-int poison_catch(struct poison *p, pid_t to)
+int poison_catch(struct poison *p)
 {
 	struct sigaction action = {.sa_sigaction = crash, .sa_flags = SA_SIGINFO | SA_ONSTACK};
 
 	poison = p;
-	supervisor = to;
 	sigemptyset(&action.sa_mask);
 	for (unsigned i = 0; i < ARRAY_SIZE(crashes); i++)
 		if (sigaction(crashes[i], &action, &before[crashes[i]]) < 0)

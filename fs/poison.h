@@ -29,8 +29,8 @@ struct poison {
 	_Atomic uint32_t crash_ino, crash_aside;
 };
 
-/* In a new worker: signals of crashes are caught, and the supervisor is told. */
-int poison_catch(struct poison *p, pid_t supervisor) must_check;
+/* In a new worker, after death_be_seen(): signals of crashes are caught, and the supervisor is told. */
+int poison_catch(struct poison *p) must_check;
 
 /* The thread is in this request from here on.  True: it is poison, which has been said, and must not be touched. */
 bool poison_enter(const struct fuse_in_header *head) must_check;

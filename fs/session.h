@@ -19,6 +19,7 @@
 
 #include "core/base.h"
 #include "core/receipt.h"
+#include "fs/death.h"
 #include "fs/poison.h"
 #include "fs/texts.h"
 
@@ -67,8 +68,9 @@ struct session {
 	uint8_t init[INIT_BYTES_MAX];
 	uint8_t init_reply[INIT_BYTES_MAX];
 	struct poison poison;
+	struct death_signs death;
 	uint8_t unused_[PAGE_BYTES - 4 * sizeof(uint32_t) - 2 * sizeof(uint64_t) - 2 * INIT_BYTES_MAX -
-			sizeof(struct poison)];
+			sizeof(struct poison) - sizeof(struct death_signs)];
 	struct session_slot slot[SESSION_SLOTS];
 	struct session_kept kept[SESSION_KEPT];
 	struct texts texts __attribute__((aligned(PAGE_BYTES)));

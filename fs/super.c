@@ -50,7 +50,7 @@ struct super super = {
 		.order_fd = -1,
 		.start = fork_worker,
 		.take_order = upgrade_take_order,
-		.death = {.canary_fd = -1, .vmstat_fd = -1},
+		.death = {.canary_fd = {-1, -1}, .vmstat_fd = -1},
 	},
 };
 

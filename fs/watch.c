@@ -82,13 +82,13 @@ static int start(struct watch *w, bool rests)
 	w->started_ms = now_ms();
 	w->rests = rests;
 	w->dying = false;
+	death_expect(&w->death, &w->session->death);
 	pid = w->start(rests);
 	w->worker = pid < 0 ? 0 : pid;
 	if (pid < 0) {
 		log_err("cannot start the worker: %s", strerror(-pid));
 		return (int)pid;
 	}
-	death_watch(&w->death, pid);
 	return 0;
 }
 
@@ -295,8 +295,8 @@ static void take_signal(struct watch *w, const struct signalfd_siginfo *info)
 {
 	switch (info->ssi_signo) {
 	case SIGCHLD:
-		/* The worker says so itself when it crashes: its core may take long. */
-		if (info->ssi_code == SI_USER && (pid_t)info->ssi_pid == w->worker)
+		/* The worker says so itself when it has canaries, and when it crashes: its core may take long. */
+		if (info->ssi_code == SI_USER && (pid_t)info->ssi_pid == w->worker && death_sees_crash(&w->death))
 			w->dying = true;
 		break;
 	case SIGUSR1:
@@ -323,23 +323,25 @@ static void wait_for_event(struct watch *w)
 {
 	struct pollfd polled[] = {
 		{.fd = w->signal_fd, .events = POLLIN},
-		{.fd = w->dying ? -1 : w->death.canary_fd, .events = POLLIN},
 		{.fd = w->dying || w->stop_ms ? -1 : w->order_fd, .events = POLLIN},
+		{.fd = w->dying ? -1 : w->death.canary_fd[0], .events = POLLIN},
+		{.fd = w->dying ? -1 : w->death.canary_fd[1], .events = POLLIN},
 	};
 	struct signalfd_siginfo info;
 
 	if (poll(polled, ARRAY_SIZE(polled), time_to_wait(w)) < 0)
 		return;
-	if (polled[1].revents)
+	if (polled[2].revents || polled[3].revents)
 		w->dying = true;
 	while (next_signal(w->signal_fd, &info))
 		take_signal(w, &info);
-	if (polled[2].revents && !w->stop_ms)
+	if (polled[1].revents && !w->stop_ms)
 		w->take_order();
 }
 
 int watch_until_end(struct watch *w)
 {
+	w->dying = death_sees_crash(&w->death); /* what came while others waited for the first worker */
 	while (!w->ended) {
 		wait_for_event(w);
 		reap(w);

@@ -25,7 +25,7 @@ typedef pid_t watch_start(bool rests);
 struct watch {
 	/* given */
 	const struct mount *mount;
-	const struct session *session;
+	struct session *session;
 	int signal_fd;
 	int order_fd; /* tells of orders; -1: there are none */
 	bool can_replace; /* the kernel sends again what a worker has left unanswered */

@@ -49,7 +49,8 @@ static int settle(const struct worker_start *start, struct why *why)
 	if (r < 0)
 		return why_errno(why, r, "the worker cannot drop its privileges");
 	umask(077);
-	r = poison_catch(&start->session->poison, start->supervisor);
+	death_be_seen(&start->session->death, start->supervisor);
+	r = poison_catch(&start->session->poison);
 	return r < 0 ? why_errno(why, r, "the worker cannot catch its crashes") : 0;
 }
 
