@@ -12,7 +12,8 @@
 
 mount_ksmfs size=1g
 inodes=$(attr store/inodes)
-"$BUILD/tests/crash/crash" -s "${CRASH_SEED:-$(date +%s)}" -n "${CRASH_KILLS:-$kills}" ${CRASH_JOBS:+-j "$CRASH_JOBS"} "$M" "$(supervisor)" ||
+"$BUILD/tests/crash/crash" -s "${CRASH_SEED:-$(date +%s)}" -n "${CRASH_KILLS:-$kills}" ${CRASH_JOBS:+-j "$CRASH_JOBS"} \
+	-u "$KSMFS" "$M" "$(supervisor)" ||
 	die "what the applications were told is not so"
 check
 

@@ -6,18 +6,22 @@
  */
 #include "killer.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "run.h"
 #include "worker.h"
 #include "tests/model/random.h"
 
-enum { POINTS = 128, NAME = 40, IN_A_ROW = 7, REST_MS = 1500, START_MS = 20000, POINT_MS = 400, TAKEOVER_MS = 60 };
+enum { POINTS = 128, NAME = 40, IN_A_ROW = 7, REST_MS = 1500, START_MS = 20000, POINT_MS = 400, TAKEOVER_MS = 60, UPGRADE_MS = 60000 };
 
 static struct point {
 	char name[NAME];
@@ -26,6 +30,7 @@ static struct point {
 
 static unsigned point_count, next_point, in_a_row;
 static atomic_bool stopped;
+static const char *successor;
 static uint64_t random_state;
 
 static void wait_ms(unsigned ms)
@@ -131,6 +136,48 @@ static unsigned kill_at_point(pid_t supervisor, pid_t worker)
 	return kills + 1;
 }
 
+static bool ends_well(pid_t pid)
+{
+	int status;
+
+	for (unsigned ms = 0; ms < UPGRADE_MS; ms++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+		wait_ms(1);
+	}
+	run_wrong("an upgrade does not come back");
+	return false;
+}
+
+/* The program goes on with the mount; in the middle of that the worker may be killed, and then it may be refused. */
+static unsigned upgrade(pid_t supervisor, pid_t worker)
+{
+	char *const argv[] = {(char *)successor, (char *)"--upgrade", run->mount, NULL};
+	posix_spawn_file_actions_t quiet;
+	unsigned kills = 0;
+	pid_t pid;
+	int r;
+
+	posix_spawn_file_actions_init(&quiet);
+	posix_spawn_file_actions_addopen(&quiet, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+	r = posix_spawn(&pid, successor, &quiet, NULL, argv, environ);
+	posix_spawn_file_actions_destroy(&quiet);
+	if (r)
+		return 0;
+	if (random_chance(&random_state, 60))
+		kills = kill_after(supervisor, worker, random_below(&random_state, 40), "during an upgrade");
+	if (ends_well(pid))
+		atomic_fetch_add(&run->upgrades, 1);
+	else if (!kills)
+		run_wrong("an upgrade is refused, and nobody was killed");
+	return kills;
+}
+
+void killer_upgrade_to(const char *program)
+{
+	successor = program;
+}
+
 void killer_run(pid_t supervisor, unsigned kills)
 {
 	pid_t worker = 0;
@@ -147,6 +194,8 @@ void killer_run(pid_t supervisor, unsigned kills)
 			done += kill_at_point(supervisor, worker);
 		else if (what < 65)
 			done += kill_burst(supervisor, worker);
+		else if (successor && what < 70)
+			done += upgrade(supervisor, worker);
 		else
 			done += kill_after(supervisor, worker, some_ms(), "random");
 	}

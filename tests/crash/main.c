@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tests/crash/main.c - programs that work on a mount while its workers are killed, and what became of their work.
  *
- * Usage: crash [-s SEED] [-n KILLS] [-r KILLS_A_ROUND] [-j KIND,KIND] MOUNT SUPERVISOR
+ * Usage: crash [-s SEED] [-n KILLS] [-r KILLS_A_ROUND] [-j KIND,KIND] [-u KSMFS] MOUNT SUPERVISOR
  *
  * Nothing here knows how ksmfs does it: what an application was told must be so, whoever died. In each round all
  * jobs work until so many workers are dead; then everything is compared, in every second round while more of them die.
@@ -95,9 +95,9 @@ static bool play(void)
 
 static void summarise(void)
 {
-	printf("seed %llu: %u kills in %u rounds and %.1f s, %llu operations acknowledged, %llu lost, %llu doubled, "
+	printf("seed %llu: %u kills and %u upgrades in %u rounds and %.1f s, %llu operations acknowledged, %llu lost, %llu doubled, "
 	       "%llu errors seen by applications; pages_sharing was up to %lu\n",
-	       (unsigned long long)run->seed, atomic_load(&run->kills), run->round, (double)now_ms() / 1000,
+	       (unsigned long long)run->seed, atomic_load(&run->kills), atomic_load(&run->upgrades), run->round, (double)now_ms() / 1000,
 	       atomic_load(&run->acknowledged), atomic_load(&run->wrong[LOST]), atomic_load(&run->wrong[DOUBLED]),
 	       atomic_load(&run->wrong[ERROR]), atomic_load(&run->most_sharing));
 	killer_print_points();
@@ -127,7 +127,7 @@ int main(int argc, char **argv)
 	bool good;
 	int c;
 
-	while ((c = getopt(argc, argv, "s:n:r:j:")) != -1)
+	while ((c = getopt(argc, argv, "s:n:r:j:u:")) != -1)
 		if (c == 's')
 			seed = strtoull(optarg, NULL, 10);
 		else if (c == 'n')
@@ -136,6 +136,8 @@ int main(int argc, char **argv)
 			kills_a_round = (unsigned)strtoul(optarg, NULL, 10);
 		else if (c == 'j')
 			list = optarg;
+		else if (c == 'u')
+			killer_upgrade_to(optarg);
 		else
 			return 2;
 	if (argc - optind != 2 || !run_new(argv[optind], seed))

@@ -179,6 +179,14 @@ void fail(enum wrong wrong, const char *format, ...)
 	_exit(1);
 }
 
+void run_wrong(const char *what)
+{
+	static const struct kind nobody = {"the run"};
+	static struct job job = {.kind = &nobody};
+
+	report_wrong(&job, ERROR, what);
+}
+
 static void on_signal(int signal_number)
 {
 	fail(ERROR, "signal %d (%s)", signal_number, sigabbrev_np(signal_number));
@@ -277,18 +285,16 @@ static bool is_wrong(void)
 static void look_at_ends(void)
 {
 	int status;
-	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		for (unsigned i = 0; i < run->jobs; i++) {
-			struct job *job = &run->job[i];
+	for (unsigned i = 0; i < run->jobs; i++) {
+		struct job *job = &run->job[i];
 
-			if (job->pid != pid)
-				continue;
-			job->pid = 0;
-			if (WIFSIGNALED(status) || WEXITSTATUS(status) > 1)
-				report_wrong(job, ERROR, "the program died");
-		}
+		if (job->pid <= 0 || waitpid(job->pid, &status, WNOHANG) != job->pid)
+			continue;
+		job->pid = 0;
+		if (WIFSIGNALED(status) || WEXITSTATUS(status) > 1)
+			report_wrong(job, ERROR, "the program died");
+	}
 }
 
 static void look_for_stuck(void)

@@ -55,7 +55,7 @@ struct run {
 	atomic_bool stop; /* ends WORK */
 	atomic_ullong acknowledged, wrong[WRONGS];
 	atomic_ulong most_sharing;
-	atomic_uint kills;
+	atomic_uint kills, upgrades;
 	struct death death[DEATHS];
 	struct job job[JOBS];
 };
@@ -87,6 +87,9 @@ long answered(long r, int wanted);
 
 /* `r` came back, and `good` says whether that is right; an error is one. */
 long answered_with(long r, long wanted);
+
+/* Something that is no job's is wrong. */
+void run_wrong(const char *what);
 
 /* Say so with everything needed to see it again, and end the job. */
 void fail(enum wrong wrong, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));
