@@ -21,7 +21,8 @@
 #include "worker.h"
 #include "tests/model/random.h"
 
-enum { POINTS = 128, NAME = 40, IN_A_ROW = 7, REST_MS = 1500, START_MS = 20000, POINT_MS = 400, TAKEOVER_MS = 60, UPGRADE_MS = 60000 };
+enum { POINTS = 128, NAME = 40, IN_A_ROW = 7 };
+enum { REST_MS = 1500, START_MS = 20000, POINT_MS = 400, TAKEOVER_MS = 60, UPGRADE_MS = 60000 };
 
 static struct point {
 	char name[NAME];

@@ -95,11 +95,12 @@ static bool play(void)
 
 static void summarise(void)
 {
-	printf("seed %llu: %u kills and %u upgrades in %u rounds and %.1f s, %llu operations acknowledged, %llu lost, %llu doubled, "
-	       "%llu errors seen by applications; pages_sharing was up to %lu\n",
-	       (unsigned long long)run->seed, atomic_load(&run->kills), atomic_load(&run->upgrades), run->round, (double)now_ms() / 1000,
-	       atomic_load(&run->acknowledged), atomic_load(&run->wrong[LOST]), atomic_load(&run->wrong[DOUBLED]),
-	       atomic_load(&run->wrong[ERROR]), atomic_load(&run->most_sharing));
+	printf("seed %llu: %u kills and %u upgrades in %u rounds and %.1f s, %llu operations acknowledged, ",
+	       (unsigned long long)run->seed, atomic_load(&run->kills), atomic_load(&run->upgrades), run->round,
+	       (double)now_ms() / 1000, atomic_load(&run->acknowledged));
+	printf("%llu lost, %llu doubled, %llu errors seen by applications; pages_sharing was up to %lu\n",
+	       atomic_load(&run->wrong[LOST]), atomic_load(&run->wrong[DOUBLED]), atomic_load(&run->wrong[ERROR]),
+	       atomic_load(&run->most_sharing));
 	killer_print_points();
 }
 
