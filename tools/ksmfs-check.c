@@ -280,7 +280,8 @@ static int check_remains(const struct whereabouts *w)
 }
 
 /* Whether two snapshots can be compared: the mount was served before and after the look, and nothing happened. */
-static bool look_in_quiet(const struct mount *m, int64_t before[ATTRS], int64_t found[ATTRS], bool *ret_served, int *ret)
+static bool look_in_quiet(const struct mount *m, int64_t before[ATTRS], int64_t found[ATTRS], bool *ret_served,
+			  int *ret)
 {
 	int64_t after[ATTRS];
 	bool shown = read_stats(m, before);
