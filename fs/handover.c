@@ -82,7 +82,7 @@ static int read_row(const struct handover_row *row, const char *value, struct wh
 	long long number;
 
 	if (!value)
-		return why_say(why, -EPROTO, "what was handed over says nothing of %s", row->name);
+		return row->may_miss ? 0 : why_say(why, -EPROTO, "what was handed over says nothing of %s", row->name);
 	if (row->kind == HANDOVER_TEXT) {
 		if (strlen(value) >= row->bytes)
 			return why_say(why, -EPROTO, "what was handed over as %s is too long", row->name);

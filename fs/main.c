@@ -291,7 +291,7 @@ static int run_upgrade(const char *mountpoint)
 	fd = successor_self(&why);
 	r = fd < 0 ? fd : order_give(mountpoint, ORDER_UPGRADE, fd, &why);
 	if (r < 0)
-		return complain(EXIT_MOUNT, "%s", why.text);
+		return complain(EXIT_MOUNT, "not upgraded: %s", why.text);
 	return puts(why.text) < 0 ? EXIT_SYSTEM : EXIT_OK;
 }
 

@@ -34,9 +34,9 @@ static const struct handover_row rows[] = {
 	HANDOVER_ROW("unmounter_pipe", HANDOVER_FD, super.mount.unmounter_fd),
 	HANDOVER_ROW("directory_lock", HANDOVER_FD, super.rundir.lock_fd),
 	HANDOVER_ROW("orders", HANDOVER_FD, super.watch.order_fd),
-	HANDOVER_ROW("workers_left", HANDOVER_NUMBER, super.watch.left),
-	HANDOVER_ROW("client", HANDOVER_FD, super.client_fd),
-	HANDOVER_ROW("predecessor", HANDOVER_FD, super.predecessor_fd),
+	HANDOVER_MORE("workers_left", HANDOVER_NUMBER, super.watch.left),
+	HANDOVER_MORE("client", HANDOVER_FD, super.client_fd),
+	HANDOVER_MORE("predecessor", HANDOVER_FD, super.predecessor_fd),
 	HANDOVER_ROW("mountpoint", HANDOVER_TEXT, super.mount.path),
 	HANDOVER_ROW("unmounter", HANDOVER_NUMBER, super.mount.unmounter),
 	HANDOVER_ROW("mount_id", HANDOVER_NUMBER, super.mount.info.id),
@@ -51,8 +51,8 @@ static const struct handover_row rows[] = {
 	HANDOVER_ROW("control", HANDOVER_NUMBER, super.options.control),
 	HANDOVER_ROW("merge_optin", HANDOVER_NUMBER, super.options.merge_optin),
 	HANDOVER_ROW("mount_flags", HANDOVER_NUMBER, super.options.mount_flags),
-	HANDOVER_ROW("refusal", HANDOVER_TEXT, super.refusal.text),
-	HANDOVER_ROW("refusal_error", HANDOVER_NUMBER, super.refusal.error),
+	HANDOVER_MORE("refusal", HANDOVER_TEXT, super.refusal.text),
+	HANDOVER_MORE("refusal_error", HANDOVER_NUMBER, super.refusal.error),
 };
 
 static void close_fd(int *fd)
@@ -150,9 +150,12 @@ int super_receive(int handover_fd, bool *ret_foreground, const char **ret_mountp
 
 int super_can_take_over(struct why *why)
 {
+	bool must_unmount = super.mount.unmounter_fd < 0; /* and nobody does it for us */
 	struct session *copy;
 	int r;
 
+	if (must_unmount && !privileges_can_mount())
+		return why_say(why, -EPERM, "its file lacks the capability to unmount, which the old one has");
 	r = volume_readable(super.inodes_fd);
 	if (r < 0)
 		return why_say(why, r, "the files are kept in a format that it does not read");

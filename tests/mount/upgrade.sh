@@ -11,39 +11,32 @@ needs python3
 mknod -m 666 "$T/fuse" c 10 229
 mount --bind "$T/fuse" /dev/fuse
 chmod 755 "$T"
-for name in later strange disagreeing feeble; do
+for name in later strange disagreeing fickle feeble; do
 	cp "${BUILD:?}/tests/mount/ksmfs-$name" "$T"
 done
 cp "$KSMFS" "$T/ksmfs"
 chmod 755 "$T"/ksmfs*
 
-# The process named $1 of the mount.
-process() {
-	for p in $(processes "$M"); do
-		[ "$(cat "/proc/$p/comm")" != "$1" ] || echo "$p"
-	done
-}
 upgrade() {
 	"$1" --upgrade "$M" >"$T/out" 2>"$T/err" || die "$1: not upgraded: $(cat "$T/err")"
 }
 served_by() {
-	for role in ksmfs-super ksmfs-worker; do
-		at=$(readlink "/proc/$(process $role)/exe")
-		[ "$at" = "$1" ] || die "$role is run by $at, not $1"
+	for process in $(supervisor) $(worker); do
+		at=$(readlink "/proc/$process/exe")
+		[ "$at" = "$1" ] || die "$(cat "/proc/$process/comm") is run by $at, not $1"
 	done
 }
 # $1: what the line must be about; then the command, which must change nothing.
 not_upgraded() {
 	about=$1
-	before=$(process ksmfs-super) program=$(readlink "/proc/$(process ksmfs-super)/exe")
+	before=$(supervisor) program=$(readlink "/proc/$(supervisor)/exe")
 	shift
 	! "$@" >"$T/out" 2>"$T/err" || ! grep -q '^no ' "$T/out" || cp "$T/out" "$T/err"
 	grep -qE -- "$about" "$T/err" || die "$*: $(cat "$T/err" "$T/out")"
 	[ "$(wc -l <"$T/err")" = 1 ] || die "$*: more than a line: $(cat "$T/err")"
-	[ "$(process ksmfs-super)" = "$before" ] || die "$*: another supervisor"
+	[ "$(supervisor)" = "$before" ] || die "$*: another supervisor"
 	[ "$(cat "$M/file")" = content ] || die "$*: and the file is not readable"
 	served_by "$program"
-	check
 }
 order() {
 	python3 "$TESTS/upgrade.py" order "$socket" "$@"
@@ -51,7 +44,7 @@ order() {
 
 "$T/ksmfs" -o size=128m,nr_inodes=3k "test-$$" "$M"
 echo "$M" >>"$T/mounts"
-super=$(process ksmfs-super)
+super=$(supervisor)
 socket=/run/ksmfs/$(awk -v at="$M" '$5 == at { print $3 }' /proc/self/mountinfo)
 [ "$(stat -c '%a %u %F' "$socket")" = '600 0 socket' ] || die "the socket: $(stat -c '%a %u %F' "$socket")"
 
@@ -64,7 +57,7 @@ served_by "$T/ksmfs"
 upgrade "$T/ksmfs-later"
 [ "$(cat "$T/out")" = "ksmfs later goes on with $M" ] || die "it says: $(cat "$T/out")"
 served_by "$T/ksmfs-later"
-[ "$(process ksmfs-super)" = "$super" ] || die "another supervisor"
+[ "$(supervisor)" = "$super" ] || die "another supervisor"
 [ "$(stat -f -c '%b %c' "$M")" = "24576 3072" ] || die "limits: $(stat -f -c '%b %c' "$M")"
 [ "$(attr run) $(attr pages_to_scan)" = "0 4321" ] || die "settings: $(attr run) $(attr pages_to_scan)"
 [ "$(cat "$M/file")" = content ] || die "the file"
@@ -78,7 +71,7 @@ cp "$BUILD/tests/mount/ksmfs-later" "$T/ksmfs-later"
 # Back and forth, while the mount is used.
 mkdir "$M/work"
 python3 "$TESTS/upgrade.py" work "$M/work" "$T/stop" 2>"$T/work" &
-worker=$!
+user=$!
 ends_with_test
 times=20
 [ "${SCALE:-}" != small ] || times=6
@@ -87,16 +80,51 @@ while [ $times -gt 0 ]; do
 	upgrade "$T/ksmfs"
 	sleep 0.1
 	upgrade "$T/ksmfs-later"
-	[ -d "/proc/$worker" ] || break
+	[ -d "/proc/$user" ] || break
 done
 : >"$T/stop"
-wait $worker || die "who used the mount has noticed: $(cat "$T/work")"
+wait $user || die "who used the mount has noticed: $(cat "$T/work")"
 served_by "$T/ksmfs-later"
 rmdir "$M/work" || die "left: $(ls -R "$M/work")"
 check
 
+# The worker may die at any moment of it: whoever serves then, or is refused, nothing is lost.
+mkdir "$M/work"
+rm "$T/stop"
+python3 "$TESTS/upgrade.py" work "$M/work" "$T/stop" 2>"$T/work" &
+user=$!
+ends_with_test
+python3 - "$M" "$T/stop" <<'END' &
+import os, signal, sys, time
+from worker import kill_one
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.13)
+    kill_one(sys.argv[1], signal.SIGKILL)
+END
+ends_with_test
+for program in ksmfs ksmfs-later ksmfs ksmfs-later ksmfs ksmfs-feeble ksmfs-later ksmfs ksmfs-later; do
+	"$T/$program" --upgrade "$M" >"$T/out" 2>"$T/err" || grep -qE "worker|parked" "$T/err" || die "$program: $(cat "$T/err")"
+	sleep 0.05
+done
+: >"$T/stop"
+wait $user || die "who used the mount has noticed: $(cat "$T/work")"
+rmdir "$M/work" || die "left: $(ls -R "$M/work")"
+sleep 0.3
+check
+
+# Where workers have died so often that none is started any more, another program may be the cure.
+upgrade "$T/ksmfs"
+python3 "$TESTS/worker.py" wear-out "$M" || die "workers are started for ever"
+cat "$M/file" >"$T/waits" &
+waiting=$!
+ends_with_test
+upgrade "$T/ksmfs-later"
+wait $waiting || die "a reader that had to wait"
+[ "$(cat "$T/waits")" = content ] || die "a reader that had to wait got: $(cat "$T/waits")"
+served_by "$T/ksmfs-later"
+
 # Refused before anything is given up, or taken back.
-pid=$(process ksmfs-worker)
+pid=$(worker)
 not_upgraded 'format' "$T/ksmfs-strange" --upgrade "$M"
 not_upgraded 'agree with the kernel' "$T/ksmfs-disagreeing" --upgrade "$M"
 not_upgraded 'no program' order upgrade
@@ -113,9 +141,12 @@ not_upgraded 'others may write' "$T/open" --upgrade "$M"
 chmod 755 "$T/open"
 chown 65534 "$T/open"
 not_upgraded 'belongs to somebody else' "$T/open" --upgrade "$M"
-[ "$(process ksmfs-worker)" = "$pid" ] || die "a refusal has cost the worker"
+[ "$(worker)" = "$pid" ] || die "a refusal has cost the worker"
+not_upgraded 'the new program cannot be run: Permission denied' "$T/ksmfs-fickle" --upgrade "$M"
+[ "$(worker)" != "$pid" ] || die "the worker was not drained for a program that said it could"
+pid=$(worker)
 not_upgraded 'cannot start' "$T/ksmfs-feeble" --upgrade "$M"
-[ "$(process ksmfs-worker)" != "$pid" ] || die "the program that cannot start was not tried"
+[ "$(worker)" != "$pid" ] || die "the worker that cannot start was not started"
 not_upgraded 'is not a ksmfs mount' "$T/ksmfs" --upgrade "$T"
 not_upgraded 'is not a ksmfs mount' "$T/ksmfs" --upgrade /proc
 not_upgraded 'No such file' "$T/ksmfs" --upgrade "$T/absent"
@@ -124,6 +155,8 @@ as_user() {
 }
 not_upgraded 'only root and who mounted it' as_user "$T/ksmfs" --upgrade "$M"
 
+check
+
 # The end of the mount is noticed as ever, and nothing of it is left.
 upgrade "$T/ksmfs"
 directory=$(attr index/directory)
@@ -131,7 +164,7 @@ unmount || die "umount after an upgrade"
 [ ! -e "$directory" ] && [ ! -e "$socket" ] || die "left: $directory or $socket"
 mount_ksmfs size=8m
 upgrade "$T/ksmfs"
-kill -TERM "$(process ksmfs-super)"
+kill -TERM "$(supervisor)"
 within 10 no_processes "$M" || die "SIGTERM after an upgrade"
 ! is_mounted "$M" || die "SIGTERM after an upgrade leaves the mount"
 
@@ -163,7 +196,19 @@ within 10 as_user fusermount3 -u "$M" || die "fusermount3 -u"
 within 10 no_processes "$M" || die "left processes: $(processes "$M")"
 as_user "$T/ksmfs" -o size=64m src "$M" || die "a user cannot mount again"
 as_user "$T/ksmfs-later" --upgrade "$M" >"$T/out" || die "a user cannot upgrade"
-kill -TERM "$(process ksmfs-super)"
+kill -TERM "$(supervisor)"
 within 10 no_processes "$M" || die "left processes: $(processes "$M")"
 ! is_mounted "$M" || die "the end of a user's daemon leaves the mount"
 [ -z "$(find "$T/run" "$T/home" -mindepth 1 -not -name ksmfs)" ] || die "left files: $(find "$T/run" "$T/home")"
+
+# Who mounts by a capability of the program's file is not left without it.
+setcap cap_sys_admin+ep "$T/ksmfs" 2>/dev/null || exit 0
+as_user "$T/ksmfs" -o size=8m src "$M" || die "mount(2) by a capability of the file"
+echo "$M" >>"$T/mounts"
+! as_user "$T/ksmfs-later" --upgrade "$M" 2>"$T/err" || die "upgraded to a program that could not unmount"
+grep -q 'capability' "$T/err" || die "why: $(cat "$T/err")"
+setcap cap_sys_admin+ep "$T/ksmfs-later"
+as_user "$T/ksmfs-later" --upgrade "$M" >"$T/out" || die "a program with the capability"
+kill -TERM "$(supervisor)"
+within 10 no_processes "$M" || die "left processes: $(processes "$M")"
+! is_mounted "$M" || die "a program with the capability leaves the mount"
