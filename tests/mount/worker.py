@@ -5,6 +5,10 @@ import signal
 import sys
 import time
 
+# Workers that die more often in a row than this, none of them having served for a second, are not replaced any more.
+IN_A_ROW = 9
+killed = 0
+
 
 def process(role, mount):
     """Process id of the one of `mount` with that role; 0: there is none at the moment."""
@@ -34,11 +38,21 @@ def await_worker(mount, but=0, seconds=30):
     raise TimeoutError("no worker takes over")
 
 
-def kill_worker(mount, number=signal.SIGKILL):
+def kill_in_a_row(mount, number=signal.SIGKILL):
     """End the worker, and wait until another one is there."""
     pid = await_worker(mount)
     os.kill(pid, number)
     return await_worker(mount, pid)
+
+
+def kill_worker(mount):
+    """The same; now and then it waits for so long that this ends a row."""
+    global killed
+    pid = kill_in_a_row(mount)
+    killed += 1
+    if killed % IN_A_ROW == 0:
+        time.sleep(1.2)
+    return pid
 
 
 def kill_one(mount, number):
@@ -64,4 +78,4 @@ if __name__ == "__main__":
         wear_out(sys.argv[2])
     else:
         for _ in range(int(sys.argv[3])):
-            kill_worker(sys.argv[2], signal.Signals["SIG" + sys.argv[1]])
+            kill_in_a_row(sys.argv[2], signal.Signals["SIG" + sys.argv[1]])
