@@ -9,7 +9,7 @@ mount_ksmfs size=256m
 python3 - "$M" <<'PY' || die "somebody did more than wait"
 import signal, sys, time
 from pages import *
-from traffic import Traffic, mapped, written
+from traffic import Traffic
 from worker import await_worker, kill_worker, worker
 
 mount = sys.argv[1]
@@ -20,7 +20,7 @@ def armed(name):
         return name not in f.read().splitlines()
 
 
-traffic = Traffic(mount, (mapped, written))
+traffic = Traffic(mount)
 time.sleep(0.3)
 begun = figures(mount)["takeovers"]
 

@@ -9,7 +9,7 @@ mount_ksmfs size=256m
 python3 - "$M" "$([ "${SCALE:-}" = small ] && echo 3 || echo 10)" <<'PY' || die "somebody did more than wait"
 import signal, sys, time
 from pages import *
-from traffic import Traffic, mapped, written
+from traffic import Traffic
 from worker import await_worker, worker
 
 mount, seconds = sys.argv[1], int(sys.argv[2])
@@ -26,7 +26,7 @@ def stopped_for(pid, seconds):
     time.sleep(seconds)
 
 
-traffic = Traffic(mount, (mapped, written))
+traffic = Traffic(mount)
 time.sleep(0.5)
 first = worker(mount)
 stopped_for(first, seconds)
