@@ -201,8 +201,8 @@ static int mount_by_helper(struct mount *m, const struct options *o, const char 
 /* In the child: let go of everything, wait for the end of the others, unmount what is still there. */
 static _Noreturn void run_unmounter(const struct mount *m, int pipe_fd)
 {
-	char byte;
-	int fd;
+	char byte, at[PATH_MAX];
+	int fd, r;
 
 	title_set("ksmfs-umount", m->path);
 	set_standard_fds(-1);
@@ -212,10 +212,11 @@ static _Noreturn void run_unmounter(const struct mount *m, int pipe_fd)
 		_exit(127);
 	while (read(fd, &byte, 1) < 0 && errno == EINTR)
 		;
-	if (!mountinfo_exists(&m->info, m->path))
+	r = mountinfo_where(&m->info, m->path, at);
+	if (r == -ENOENT)
 		_exit(0);
-	execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", m->path, (char *)NULL);
-	execl("/usr/bin/fusermount3", "fusermount3", "-u", "-q", "-z", "--", m->path, (char *)NULL);
+	execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", r < 0 ? m->path : at, (char *)NULL);
+	execl("/usr/bin/fusermount3", "fusermount3", "-u", "-q", "-z", "--", r < 0 ? m->path : at, (char *)NULL);
 	_exit(127);
 }
 
@@ -264,6 +265,7 @@ int mount_make(struct mount *m, const struct options *o, const char *source, con
 	if (r < 0)
 		return r;
 	r = mountinfo_find(m->path, &m->info);
+	mountinfo_identify(&m->info, m->path);
 	if (r < 0) {
 		umount2(m->path, MNT_DETACH | UMOUNT_NOFOLLOW);
 		return why_errno(why, r, "cannot find the new mount in /proc/self/mountinfo");
@@ -318,11 +320,16 @@ void mount_tune(const struct mount *m, const struct options *o)
 		set_backing_device(m, "max_ratio", o->max_ratio);
 }
 
+/* When it cannot be seen whether it is there: better too much than a dead mount. */
 static int detach(const struct mount *m)
 {
-	if (!mountinfo_exists(&m->info, m->path))
+	char at[PATH_MAX];
+	int r;
+
+	r = mountinfo_where(&m->info, m->path, at);
+	if (r == -ENOENT)
 		return 0;
-	return umount2(m->path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+	return umount2(r < 0 ? m->path : at, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 int mount_detach(const struct mount *m, pid_t *ret_pid)

@@ -1,15 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/mountinfo.c - a line reads: id parent major:minor root path options [tags ...] - type source ...
- * with spaces, tabs, newlines and backslashes of paths written as three octal digits. */
+ * with spaces, tabs, newlines and backslashes of paths written as three octal digits.
+ *
+ * Its ids and device numbers are given to the next mount as soon as they are free; statmount(2) knows a mount by a
+ * number that never recurs. */
 #include "fs/mountinfo.h"
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 enum { LINE_BYTES = 16384 };
+
+/* As in <linux/mount.h> and <linux/stat.h>, which may be older than the kernel. */
+enum { STATX_UNIQUE = 0x4000, SYS_STATMOUNT = 457, STATMOUNT_POINT = 0x10 };
+
+struct statmount_in {
+	uint32_t size, unused_;
+	uint64_t unique, wanted;
+};
+
+struct statmount_out {
+	uint32_t size, unused1_;
+	uint64_t mask; /* of what is there */
+	uint64_t unused2_[11];
+	uint32_t unused3_, point;    /* where in `text` */
+	uint64_t unused4_[50];
+	char text[PATH_MAX + 1];
+};
+_Static_assert(offsetof(struct statmount_out, point) == 108, "as the kernel has it");
+_Static_assert(offsetof(struct statmount_out, text) == 512, "as the kernel has it");
 
 struct line {
 	struct mountinfo mount;
@@ -166,11 +191,45 @@ static bool visit_mount(void *arg, const struct line *line)
 	return w->found;
 }
 
-bool mountinfo_exists(const struct mountinfo *m, const char *path)
+/* Of a FUSE mount the kernel has all that this asks for: no request is sent. */
+void mountinfo_identify(struct mountinfo *m, const char *path)
+{
+	const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
+	struct statx st;
+
+	m->unique = 0;
+	if (statx(AT_FDCWD, path, flags, STATX_UNIQUE, &st) < 0 || !(st.stx_mask & STATX_UNIQUE))
+		return;
+	memcpy(&m->unique, (const char *)&st + offsetof(struct statx, stx_mnt_id), sizeof(m->unique));
+}
+
+static int find_unique(uint64_t unique, char ret[PATH_MAX])
+{
+	static struct statmount_out out;
+	struct statmount_in in = {.size = sizeof(in), .unique = unique, .wanted = STATMOUNT_POINT};
+	const char *point;
+
+	if (syscall(SYS_STATMOUNT, &in, &out, sizeof(out), 0) < 0)
+		return -errno;
+	point = out.text + out.point;
+	if (!(out.mask & STATMOUNT_POINT) || point[0] != '/')
+		return -EIO;
+	snprintf(ret, PATH_MAX, "%s", point);
+	return 0;
+}
+
+int mountinfo_where(const struct mountinfo *m, const char *path, char ret[PATH_MAX])
 {
 	struct wanted w = {.path = path, .mount = *m};
+	int r;
 
-	return visit_mounts(visit_mount, &w) == 0 && w.found;
+	if (m->unique)
+		return find_unique(m->unique, ret);
+	r = visit_mounts(visit_mount, &w);
+	if (r < 0)
+		return r;
+	snprintf(ret, PATH_MAX, "%s", path);
+	return w.found ? 0 : -ENOENT;
 }
 
 static bool visit_dev(void *arg, const struct line *line)

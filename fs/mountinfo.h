@@ -2,18 +2,20 @@
 /* fs/mountinfo.h - what is mounted where, without touching it.
  *
  * Owns     nothing.
- * Keeps    reads /proc/self/mountinfo only: a stat() of our own mount would wait for ourselves.
- * Threads  one (the supervisor): it uses a static buffer, so that nothing is allocated late.
+ * Keeps    asks the kernel only: a stat() of our own mount would wait for ourselves.
+ * Threads  one (the supervisor): it uses static buffers, so that nothing is allocated late.
  * Fails    -errno; -ENOENT: no such mount.
  */
 #pragma once
 
+#include <limits.h>
 #include <sys/types.h>
 
 #include "core/base.h"
 
 struct mountinfo {
-	unsigned long id; /* of this mount in this namespace */
+	unsigned long id; /* of this mount in this namespace; a later one may get it again */
+	uint64_t unique;  /* no other mount ever has it; 0 where the kernel cannot tell (before Linux 6.8) */
 	unsigned major, minor;
 	uid_t owner;  /* who mounted it: the user_id of a FUSE file system */
 	bool is_root; /* of its file system, not of a directory in it */
@@ -22,8 +24,12 @@ struct mountinfo {
 /* The topmost mount of type "fuse.*" at `path` (absolute, resolved). */
 int mountinfo_find(const char *path, struct mountinfo *ret) must_check;
 
-/* Is that very mount still there? */
-bool mountinfo_exists(const struct mountinfo *m, const char *path);
+/* Fill in m->unique, if it is to be had, of the topmost mount at `path`: of any file system. */
+void mountinfo_identify(struct mountinfo *m, const char *path);
+
+/* Where that very mount is, which was made at `path`: it may have been moved, or a directory above it renamed.
+ * -ENOENT: it has gone.  Any other error says nothing about it. */
+int mountinfo_where(const struct mountinfo *m, const char *path, char ret[PATH_MAX]) must_check;
 
 /* Is the file system with this st_dev mounted as `type`, like "fuse.ksmfs"? */
 bool mountinfo_is_type(dev_t dev, const char *type);

@@ -146,29 +146,43 @@ static void look_at_all(struct rest *r)
 		log_debug("the kernel does not send requests again: %s", strerror(errno));
 }
 
+/* What could not be had this time is asked for the next. */
 static int open_all(struct rest *r)
 {
-	r->request = mmap(NULL, REQUEST_BYTES_MAX, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-	if (r->request == MAP_FAILED)
-		return -errno;
-	(void)mlock(r->request, REQUEST_BYTES_MAX);
+	void *memory;
+
+	if (!r->request) {
+		memory = mmap(NULL, REQUEST_BYTES_MAX, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		if (memory == MAP_FAILED)
+			return -errno;
+		r->request = memory;
+		(void)mlock(r->request, REQUEST_BYTES_MAX);
+	}
 	r->mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	return r->mounts_fd < 0 ? -errno : 0;
 }
 
+/* Whoever cannot tell (no file can be opened, say) must not be taken for sure: all would be lost. */
+static bool is_in_tree(const struct mountinfo *mount, const char *mountpoint)
+{
+	char at[PATH_MAX];
+
+	return mountinfo_where(mount, mountpoint, at) != -ENOENT;
+}
+
 void rest_until_end(struct session *s, int fuse_fd, const struct mountinfo *mount, const char *mountpoint)
 {
-	static const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
+	static const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000}, retry = {.tv_sec = 1};
 	struct rest r = {.session = s, .fuse_fd = fuse_fd};
 	struct pollfd polled[2];
 
-	if (open_all(&r) < 0)
-		return;
+	while (open_all(&r) < 0)
+		nanosleep(&retry, NULL);
 	polled[0] = (struct pollfd){.fd = fuse_fd, .events = POLLIN};
 	polled[1] = (struct pollfd){.fd = r.mounts_fd, .events = POLLPRI};
 	look_at_all(&r); /* what the worker has left */
-	while (mountinfo_exists(mount, mountpoint)) {
+	while (is_in_tree(mount, mountpoint)) {
 		do {
 			nanosleep(&pause, NULL);
 			if (poll(polled, ARRAY_SIZE(polled), -1) < 0)

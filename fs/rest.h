@@ -7,7 +7,7 @@
  *             that there are none to be had, which is enough for it.
  *          W3 a FORGET, which the kernel says once only, is kept in the session for whoever serves next.
  * Threads  none.
- * Fails    it ends without a word.
+ * Fails    never: what it needs and cannot have now, it asks for again.
  */
 #pragma once
 
