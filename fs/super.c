@@ -112,7 +112,7 @@ static int wait_for(int fd, int ms)
 		if (n == 0)
 			return -ETIMEDOUT;
 		while (n > 0 && (signo = watch_next_signal(super.watch.signal_fd)) != 0)
-			if (signo != SIGCHLD)
+			if (signo != SIGCHLD && signo != SIGUSR1) /* a worker is being tried as it is */
 				return -ECANCELED;
 		if (n > 0 && polled[0].revents)
 			return 0;
@@ -196,8 +196,11 @@ static pid_t fork_worker(bool rests)
 	};
 
 	pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		close_fd(&super.client_fd); /* they would be open in it for as long as it lives */
+		close_fd(&super.predecessor_fd);
 		worker_run(&start);
+	}
 	return pid < 0 ? -errno : pid;
 }
 
