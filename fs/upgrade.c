@@ -13,7 +13,9 @@
  */
 #include "fs/super_inside.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/failpoint.h"
@@ -78,6 +80,16 @@ static int hand_over(int program_fd, struct why *why)
 	return r;
 }
 
+/* Its pages would have to come from the worker whom it replaces: whoever runs it then waits for ever.  Not even its
+ * attributes are asked for. */
+static bool lies_on_mount(int program_fd)
+{
+	struct statx st;
+
+	return statx(program_fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) == 0 &&
+	       st.stx_dev_major == super.mount.info.major && st.stx_dev_minor == super.mount.info.minor;
+}
+
 static int try_successor(int program_fd, struct why *why)
 {
 	const int seen[] = {super.session_fd, super.frames_fd, super.inodes_fd};
@@ -85,6 +97,8 @@ static int try_successor(int program_fd, struct why *why)
 
 	if (program_fd < 0)
 		return why_say(why, -EINVAL, "no program came with the order");
+	if (lies_on_mount(program_fd))
+		return why_say(why, -EDEADLK, "the new program lies on the mount itself");
 	if (!super.watch.can_replace)
 		return why_say(why, -EOPNOTSUPP, "this kernel does not send requests again that a worker has left");
 	r = handover_write(rows, ARRAY_SIZE(rows), &fd, why);
