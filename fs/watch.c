@@ -47,6 +47,7 @@ int watch_signals(int *ret_fd)
 	static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP, SIGSYS};
 	static const int heard[] = {SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1};
 	sigset_t blocked, watched;
+	struct sigaction hangup;
 
 	sigfillset(&blocked);
 	for (unsigned i = 0; i < ARRAY_SIZE(crashes); i++)
@@ -54,6 +55,8 @@ int watch_signals(int *ret_fd)
 	sigemptyset(&watched);
 	for (unsigned i = 0; i < ARRAY_SIZE(heard); i++)
 		sigaddset(&watched, heard[i]);
+	if (sigaction(SIGHUP, NULL, &hangup) == 0 && hangup.sa_handler == SIG_IGN)
+		sigdelset(&watched, SIGHUP); /* nohup(1); being blocked, it would come all the same */
 	signal(SIGCHLD, SIG_DFL); /* whoever started us may have ignored it */
 	if (sigprocmask(SIG_SETMASK, &blocked, NULL) < 0)
 		return -errno;
