@@ -42,8 +42,9 @@ static unsigned long flags_of(int tasks_fd, const char *tid)
 	const char *at;
 
 	snprintf(path, sizeof(path), "%s/stat", tid);
+	errno = 0;
 	if (!read_text(tasks_fd, path, text, sizeof(text)))
-		return PF_EXITING;
+		return errno == ENOENT || errno == ESRCH ? PF_EXITING : 0; /* that no file can be opened says nothing */
 	at = strrchr(text, ')');
 	for (unsigned spaces = 0; at && spaces < 7; spaces++)
 		at = strchr(at + 1, ' ');

@@ -145,7 +145,7 @@ static int receive(int client_fd, struct order *ret)
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &control,
-		.msg_controllen = sizeof(control),
+		.msg_controllen = CMSG_LEN(sizeof(int)), /* padding would hold a second one, which nobody closes */
 	};
 	ssize_t n = recvmsg(client_fd, &message, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *part;
