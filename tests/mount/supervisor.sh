@@ -1,0 +1,76 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What may happen around a supervisor, and must not cost the mount: signals at the wrong moment, another place in the
+# tree, no more open files, a program that cannot be run.  And when it ends it takes its own mount along, no other's.
+# shellcheck source-path=SCRIPTDIR
+. "${TESTS:?}/lib.sh"
+
+needs prlimit setpriv
+
+# Whoever says "try again" while another program takes over stops nothing.
+mount_with_log
+super=$(supervisor)
+echo content >"$M/f"
+kill -STOP "$(worker)" # so that it takes its time
+"$KSMFS" --upgrade "$M" >"$T/out" 2>&1 &
+upgrading=$!
+sleep 0.5
+kill -USR1 "$super"
+wait $upgrading || die "not upgraded: $(cat "$T/out")"
+[ "$(cat "$M/f")" = content ] || die "SIGUSR1 during an upgrade"
+[ "$(supervisor)" = "$super" ] || die "SIGUSR1 during an upgrade: another supervisor"
+
+# A program that the mount itself would have to provide.
+cp "$KSMFS" "$M/ksmfs"
+socket=/run/ksmfs/$(awk -v at="$M" '$5 == at { print $3 }' /proc/self/mountinfo)
+timeout -s KILL 30 python3 "$TESTS/upgrade.py" order "$socket" upgrade "$M/ksmfs" >"$T/out" 2>&1 || true
+grep -q 'lies on the mount itself' "$T/out" || die "a program on the mount: $(cat "$T/out")"
+check
+
+# No worker can open the databases, and who rests no table of mounts.
+prlimit --pid "$super" --nofile=3:1024
+kill -KILL "$(worker)"
+within 20 rests || die "nobody rests: $(cat "$T/log")"
+sleep 0.5
+rests && is_mounted "$M" || die "without open files the mount has ended: $(cat "$T/log")"
+prlimit --pid "$super" --nofile=1024:1024
+"$KSMFS" --recover "$M" >"$T/out" || die "not recovered"
+[ "$(cat "$M/f")" = content ] || die "what was there is there no more"
+unmount
+
+# The mount goes with its supervisor, wherever it is now.
+mkdir -p "$T/here/mnt"
+mount_ksmfs size=8m "$T/here/mnt"
+super=$(supervisor "$T/here/mnt")
+echo content >"$T/here/mnt/f"
+mv "$T/here" "$T/there"
+echo "$T/there/mnt" >>"$T/mounts"
+kill -KILL "$(worker "$T/here/mnt")"
+[ "$(cat "$T/there/mnt/f")" = content ] || die "in another place"
+kill -TERM "$super"
+within 10 test ! -d "/proc/$super" || die "the supervisor does not end"
+! is_mounted "$T/there/mnt" || die "a mount without a supervisor is left in another place"
+
+# Unmounted, while its supervisor sleeps, and another mount comes to the same place, with the same numbers.
+mkdir "$T/first" "$T/second"
+mount_ksmfs "size=8m,index=$T/first"
+super=$(supervisor)
+kill -STOP "$super"
+umount "$M"
+sleep 0.2 # its numbers are free again
+mount_ksmfs "size=8m,index=$T/second"
+echo content >"$M/f"
+kill -CONT "$super"
+within 10 test ! -d "/proc/$super" || die "the first supervisor does not end"
+[ "$(cat "$M/f")" = content ] || die "the first supervisor took another's mount along"
+unmount
+
+# nohup(1): whoever started it may go.
+mkdir -p "$M"
+(trap '' HUP && exec "$KSMFS" -f -o size=8m "test-$$" "$M") 2>"$T/log" &
+ends_with_test
+within 10 test -d "$M/.ksmfs" || die "not mounted: $(cat "$T/log")"
+echo "$M" >>"$T/mounts"
+kill -HUP "$(supervisor)"
+sleep 0.3
+is_mounted "$M" || die "a SIGHUP that was to be ignored was not: $(cat "$T/log")"
