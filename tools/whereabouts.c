@@ -26,10 +26,11 @@ static void unescape(char *s)
 	char *to = s;
 
 	for (; *s; s++) {
-		unsigned c;
+		char octal[4] = "";
 
-		if (*s == '\\' && sscanf(s, "\\%3o", &c) == 1) {
-			*to++ = (char)c;
+		if (*s == '\\' && strlen(s) > 3) {
+			memcpy(octal, s + 1, 3);
+			*to++ = (char)strtoul(octal, NULL, 8);
 			s += 3;
 		} else {
 			*to++ = *s;
@@ -244,12 +245,14 @@ static pid_t parent_of(pid_t pid, char *ret_state)
 {
 	char text[512];
 	const char *after;
-	int parent;
 
 	if (read_proc(pid, "stat", text, sizeof(text)) < 0)
 		return 0;
-	after = strrchr(text, ')'); /* of the command */
-	return after && sscanf(after + 1, " %c %d", ret_state, &parent) == 2 ? (pid_t)parent : 0;
+	after = strrchr(text, ')'); /* of the command: then come state and parent */
+	if (!after || strlen(after) < 5)
+		return 0;
+	*ret_state = after[2];
+	return (pid_t)strtol(after + 4, NULL, 10);
 }
 
 struct children {
