@@ -20,6 +20,17 @@
 
 #include "failpoint.h"
 
+/* In the list once, or not at all. */
+static void note_damage(struct frames *f, uint32_t frame, bool is)
+{
+	for (unsigned n = 0; f->damaged && n < FRAMES_DAMAGED; n++) {
+		uint32_t was = is ? 0 : frame;
+
+		if (atomic_compare_exchange_strong(&f->damaged[n], &was, is ? frame : 0))
+			return;
+	}
+}
+
 /* Only differences are added: a frame that stays shared must not look, for a moment, as if it had left its place
  * under max_kernel_pages to another. */
 static void transition(struct frames *f, uint32_t frame, uint64_t from, uint64_t to)
@@ -39,8 +50,10 @@ static void transition(struct frames *f, uint32_t frame, uint64_t from, uint64_t
 		counters_add(f->counters, ATTR_pages_shared, b.shared - a.shared);
 	if (a.sharing != b.sharing)
 		counters_add(f->counters, ATTR_pages_sharing, b.sharing - a.sharing);
-	if ((from ^ to) & DAMAGED)
+	if ((from ^ to) & DAMAGED) {
 		counters_add(f->counters, ATTR_scrub_damaged, to & DAMAGED ? 1 : -1);
+		note_damage(f, frame, to & DAMAGED);
+	}
 	counters_add(f->counters, ATTR_store_data_pages,
 		     (int64_t)(to & REFS) - (int64_t)(from & REFS));
 	if ((a.shared || b.shared) && !f->changed[frame / FRAMES_RANGE])
@@ -296,6 +309,11 @@ bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex 
 	if (to == FREE)
 		frames_release(f, frame);
 	return true;
+}
+
+void frames_keep_damaged(struct frames *f, _Atomic uint32_t list[FRAMES_DAMAGED])
+{
+	f->damaged = list;
 }
 
 void frames_set_damaged(struct frames *f, uint32_t frame)

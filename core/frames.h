@@ -106,7 +106,10 @@ enum frames_unindex { FRAMES_UNINDEX_IDLE, FRAMES_UNINDEX_OWNED };
 void frames_set_indexed(struct frames *f, uint32_t frame, uint32_t tag);
 void frames_set_shelved(struct frames *f, uint32_t frame, bool shelved);
 bool frames_clear_indexed(struct frames *f, uint32_t frame, enum frames_unindex when);
-/* Out of the index for good, whoever refers to it or looks: it is `damaged` until it is free. */
+/* Out of the index for good, whoever refers to it or looks: it is `damaged` until it is free.  That is kept in `list`
+ * for whoever adopts the frames next (of more, it is forgotten then). */
+enum { FRAMES_DAMAGED = 64 };
+void frames_keep_damaged(struct frames *f, _Atomic uint32_t list[FRAMES_DAMAGED]);
 void frames_set_damaged(struct frames *f, uint32_t frame);
 
 /* Give warm free frames beyond the reserve back to the system, and what others left behind that were killed.  True

@@ -94,6 +94,18 @@ static void count(struct frames *f, uint32_t end)
 			counters_add(f->counters, a, sum[a]);
 }
 
+/* The list is made anew from what it says of pages that are still there. */
+static void adopt_damaged(struct frames *f)
+{
+	for (unsigned n = 0; f->damaged && n < FRAMES_DAMAGED; n++) {
+		uint32_t frame = atomic_exchange(&f->damaged[n], 0);
+		uint64_t word = frame >= FRAMES_FIRST && frame < f->capacity ? frames_word(f, frame) : 0;
+
+		if ((word & REFS) && !(word & (TABLE | DAMAGED)))
+			frames_set_damaged(f, frame);
+	}
+}
+
 void frames_adopt_end(struct frames *f)
 {
 	uint32_t used_end = f->end;
@@ -105,5 +117,6 @@ void frames_adopt_end(struct frames *f)
 	f->unswept = FRAMES_FIRST;
 	f->unswept_end = f->end;
 	lock_drop(&f->lock);
+	adopt_damaged(f);
 	frames_mark_all_changed(f); /* since whoever wrote down what is shared */
 }

@@ -54,6 +54,7 @@ struct frames {
 	_Atomic uint32_t *tag;
 	_Atomic uint8_t *history; /* the scanner's, of frames that are not indexed */
 	_Atomic uint8_t *changed; /* by range of frames */
+	_Atomic uint32_t *damaged; /* FRAMES_DAMAGED of them, which outlive the process; NULL: they are not kept */
 	uint32_t capacity;
 	uint32_t sharers_max; /* changed with the gate closed; 0: no limit */
 	uint64_t shared_max;

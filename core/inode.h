@@ -18,6 +18,7 @@
 
 #include "arena.h"
 #include "digest.h"
+#include "frames.h"
 #include "lock.h"
 #include "room.h"
 #include "rows.h"
@@ -82,6 +83,7 @@ struct inode_header {
 	_Atomic uint64_t records; /* one above the highest ever used */
 	uint64_t names_secret;
 	struct digest_key key;
+	_Atomic uint32_t damaged[FRAMES_DAMAGED]; /* frames whose bytes have changed by themselves; 0: no more */
 	struct rows rows[2];
 };
 

@@ -54,10 +54,11 @@ int settings_store(struct settings *s, enum attr attr, uint64_t value, const str
 	r = allowed(s, attr, value, use);
 	if (r < 0)
 		return r;
-	atomic_store(&s->value[attr], value);
-	failpoint_kill(KILL_setting_stored);
-	if (attr == ATTR_advisor_mode)
+	if (attr == ATTR_advisor_mode) /* first: who is killed in between is asked again, and has something to do */
 		atomic_store(&s->value[ATTR_pages_to_scan],
 			     value == ADVISOR_NONE ? attr_rows[ATTR_pages_to_scan].preset : settings_advisable(s, 0));
+	failpoint_kill(KILL_setting_before);
+	atomic_store(&s->value[attr], value);
+	failpoint_kill(KILL_setting_stored);
 	return SETTINGS_CHANGED;
 }

@@ -141,6 +141,8 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	if (!r)
 		r = frames_new(&v->frames_arena, v->room, &itable_rows(p->itable)->counters, &p->frames);
 	if (!r)
+		frames_keep_damaged(p->frames, itable_header(p->itable)->damaged);
+	if (!r)
 		r = content_new(p->frames, &p->content);
 	if (r < 0)
 		return r;

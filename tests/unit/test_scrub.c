@@ -171,6 +171,33 @@ static void run__nothing_is_merged_with_a_damaged_page(void **state)
 	assert_false(frames_look(f->v->pool.frames, frame).indexed);
 }
 
+static void damaged__who_takes_over_knows_it_while_it_is_there(void **state)
+{
+	struct fixture *f = *state;
+	struct files w = build(f);
+	uint64_t like = make_file(f, "like");
+	uint8_t damaged[PAGE_BYTES];
+	uint32_t frame = slot_at(f, w.one, 0);
+
+	flip(f, w.one, 0, 100);
+	scrub(f, 1000);
+	for (unsigned n = 0; n < 2; n++) {
+		fixture_reopen(f);
+		assert_figure(f, scrub_damaged, 1);
+		assert_true(frames_look(f->v->pool.frames, frame).damaged);
+	}
+	fill_page(damaged, A);
+	damaged[100] ^= 0x10;
+	assert_int_equal(volume_write(f->v, like, 0, damaged, PAGE_BYTES, 0), PAGE_BYTES);
+	scan(f, 3);
+	assert_int_not_equal(slot_at(f, like, 0), frame);
+	drop_file(f, "one", w.one);
+	drop_file(f, "two", w.two);
+	assert_figure(f, scrub_damaged, 0);
+	fixture_reopen(f);
+	assert_figure(f, scrub_damaged, 0);
+}
+
 static void run__a_copy_does_not_refer_to_a_damaged_page(void **state)
 {
 	struct fixture *f = *state;
@@ -370,6 +397,7 @@ int main(void)
 		SCRUB_TEST(run__off_it_asks_for_no_time),
 		SCRUB_TEST(run__a_flipped_bit_is_found_and_told),
 		SCRUB_TEST(run__nothing_is_merged_with_a_damaged_page),
+		SCRUB_TEST(damaged__who_takes_over_knows_it_while_it_is_there),
 		SCRUB_TEST(run__a_copy_does_not_refer_to_a_damaged_page),
 		SCRUB_TEST(run__what_is_written_gets_another_frame),
 		SCRUB_TEST(run__an_equal_page_repairs_it),
