@@ -12,7 +12,7 @@
 
 enum { LOOK_MS = 20, WAIT_MS = 60000 };
 
-static const char role[] = "ksmfs-rest";
+static const char resting[] = "ksmfs-rest", serving[] = "ksmfs-worker";
 
 static void pause_ms(unsigned ms)
 {
@@ -22,20 +22,22 @@ static void pause_ms(unsigned ms)
 		;
 }
 
-/* Who stood in is gone, and nobody else has come for as long as it takes to be believed. */
+/* One worker serves for as long as it takes to be believed, and nobody stands in for it. */
 static int await(const char *mountpoint, pid_t supervisor, uid_t owner, pid_t rests, struct why *why)
 {
 	unsigned served_ms = 0;
-	pid_t now;
+	pid_t now, worker = 0, before;
 
 	for (unsigned waited_ms = 0; waited_ms < WAIT_MS; waited_ms += LOOK_MS) {
 		pause_ms(LOOK_MS);
 		if (kill(supervisor, 0) < 0 && errno == ESRCH)
 			return why_say(why, -ESRCH, "%s: the mount has ended", mountpoint);
-		now = find_process(role, mountpoint, owner);
+		now = find_process(resting, mountpoint, owner);
 		if (now && now != rests)
 			return why_say(why, -EAGAIN, "%s: workers die as before, see the log", mountpoint);
-		served_ms = now ? 0 : served_ms + LOOK_MS;
+		before = worker;
+		worker = now ? 0 : find_process(serving, mountpoint, owner);
+		served_ms = worker && worker == before ? served_ms + LOOK_MS : 0;
 		if (served_ms > BACKOFF_SERVED_MS)
 			return 0;
 	}
@@ -54,7 +56,7 @@ int again(const char *word, struct why *why)
 		r = find_supervisor(mountpoint, &supervisor, &owner, why);
 	if (r < 0)
 		return r;
-	rests = find_process(role, mountpoint, owner);
+	rests = find_process(resting, mountpoint, owner);
 	if (!rests)
 		return 1;
 	if (kill(supervisor, SIGUSR1) < 0)

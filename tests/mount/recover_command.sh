@@ -35,14 +35,16 @@ check
 # In vain.
 wear_out
 first=$(role ksmfs-rest)
-python3 - "$M" "$first" <<'END' &
+python3 - "$M" "$first" "$T/ready" <<'END' &
 import sys
 from worker import *
+open(sys.argv[3], "w").close()
 while process("ksmfs-rest", sys.argv[1]) == int(sys.argv[2]):
     pass
 wear_out(sys.argv[1])
 END
 killer=$!
+within 20 test -e "$T/ready"
 complains timeout 20 "$KSMFS" --recover "$M"
 grep -q 'die as before' "$T/err" || die "in vain: $(cat "$T/err")"
 wait $killer
