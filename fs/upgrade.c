@@ -42,7 +42,7 @@ static const struct handover_row rows[] = {
 	HANDOVER_ROW("mountpoint", HANDOVER_TEXT, super.mount.path),
 	HANDOVER_ROW("unmounter", HANDOVER_NUMBER, super.mount.unmounter),
 	HANDOVER_ROW("mount_id", HANDOVER_NUMBER, super.mount.info.id),
-	HANDOVER_ROW("mount_unique_id", HANDOVER_NUMBER, super.mount.info.unique),
+	HANDOVER_MORE("mount_unique_id", HANDOVER_NUMBER, super.mount.info.unique),
 	HANDOVER_ROW("device_major", HANDOVER_NUMBER, super.mount.info.major),
 	HANDOVER_ROW("device_minor", HANDOVER_NUMBER, super.mount.info.minor),
 	HANDOVER_ROW("directory", HANDOVER_TEXT, super.rundir.path),
