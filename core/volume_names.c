@@ -339,7 +339,7 @@ static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, b
 		r = guard_leave(dir, i);
 	if (!r)
 		r = may_remove(v, i, directory);
-	if (r < 0)
+	if (r)
 		return r;
 	last = directory || inode_attr_get(i).nlink == 1;
 	receipt_doubt(&(struct receipt_names){ .how = RECEIPT_REMOVE, .dir = dir_ino, .ino = inode_ino(i) }, name,

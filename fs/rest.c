@@ -119,8 +119,10 @@ static bool asks_for_umount(const struct fuse_in_header *head)
 static void look_at(struct rest *r)
 {
 	const struct fuse_in_header *head = (const void *)r->request;
-	struct fuse_out_header out = {.len = sizeof(out), .error = -EAGAIN, .unique = head->unique};
+	struct fuse_out_header out = {.len = sizeof(out), .error = -EAGAIN};
 
+	ASSERT(head);
+	out.unique = head->unique;
 	if (is_forget(head))
 		keep_forgets(r, head);
 	else if (asks_for_umount(head) && write(r->fuse_fd, &out, sizeof(out)) < 0)
