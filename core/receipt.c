@@ -34,7 +34,20 @@ void receipt_begin(uint64_t request)
 	PUT(r->counting, 0);
 	PUT(r->state, RECEIPT_NONE);
 	PUT(r->steps, 0);
+	PUT(r->answering, 0);
 	PUT(r->request, request);
+}
+
+void receipt_answer(void)
+{
+	if (mine.receipt)
+		PUT(mine.receipt->answering, 1);
+}
+
+void receipt_unanswered(void)
+{
+	if (mine.receipt)
+		PUT(mine.receipt->answering, 0);
 }
 
 void receipt_end(void)
@@ -105,8 +118,11 @@ static void count_with(struct receipt *r, struct inode *i, const struct receipt_
 	r->counts = *to;
 	r->then = change->then;
 	r->then_steps = steps_then(r, change, inode_ino(i));
-	if (change->then == RECEIPT_MADE || change->then == RECEIPT_OPENED)
+	if (change->then == RECEIPT_MADE || change->then == RECEIPT_OPENED) {
 		r->ino = inode_ino(i);
+		r->opens = (uint32_t)change->opens;
+		r->stores = (uint32_t)change->stores;
+	}
 	r->keep_cache = !change->stores || i->record->stores; /* until volume_file_open() knows better */
 	PUT(r->counting, inode_ino(i));
 	failpoint_kill(KILL_receipt_counting);

@@ -69,7 +69,9 @@ struct receipt {
 	struct receipt_counts counts;
 	uint32_t then, then_steps;
 	uint64_t ino;
-	uint64_t keep_cache; /* of OPENED */
+	uint32_t opens, stores; /* of MADE and OPENED: what of the counts is for the answer */
+	uint32_t keep_cache;    /* of OPENED */
+	_Atomic uint32_t answering; /* somebody was about to be told: he may know */
 	struct receipt_names names;
 	uint64_t listed[RECEIPT_LISTED_MAX];
 };
@@ -90,6 +92,10 @@ static inline struct receipt *receipt_at(const struct receipts *rs, unsigned n)
 void receipt_use(struct receipt *r);
 /* Request number `request` begins. If the receipt is of that one already, it goes on with what it says. */
 void receipt_begin(uint64_t request);
+/* It is about to be answered. */
+void receipt_answer(void);
+/* It is asked for again: it was not. */
+void receipt_unanswered(void);
 /* It has been answered: whatever the receipt says is over. */
 void receipt_end(void);
 

@@ -105,6 +105,8 @@ void volume_forget(struct volume *v, uint64_t ino, uint64_t lookups);
 int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret) must_check;
 /* Lookups that the calling thread's receipt lists, for an answer that never came, are taken back. */
 void volume_unlist(struct volume *v);
+/* And all else that was counted, or made, for an answer which nobody will ask for again. */
+void volume_take_back(struct volume *v);
 int volume_parent(struct volume *v, uint64_t dir, uint64_t *ret_parent) must_check;
 
 /* Entries behind `offset` (0: from the start); offsets are stable while entries come and go.

@@ -2,6 +2,7 @@
 /* core/volume_file.c - attributes and contents of one inode. */
 #include <fcntl.h>
 #include <linux/falloc.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "advice.h"
@@ -270,21 +271,58 @@ int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_c
 	return 0;
 }
 
-void volume_file_release(struct volume *v, uint64_t ino, int flags)
+static void let_go(struct volume *v, uint64_t ino, const struct receipt_change *change)
 {
-	const struct receipt_change change = { .opens = -1, .stores = -can_store(flags), .then = RECEIPT_RELEASED };
 	struct inode *i = volume_inode(v, ino);
 	struct receipt_counts before;
 
-	if (!i || receipt_in(RECEIPT_RELEASED))
+	if (!i)
 		return;
 	gate_enter(&v->gate);
-	if (receipt_count(i, ino, &change, &before)) {
-		if (change.stores && before.stores == 1)
+	if (receipt_count(i, ino, change, &before)) {
+		if (change->stores && before.stores == 1)
 			range_return_lent(&v->pool, i);
 		volume_bury(v, i);
 	}
 	gate_leave(&v->gate);
+}
+
+void volume_file_release(struct volume *v, uint64_t ino, int flags)
+{
+	const struct receipt_change change = { .opens = -1, .stores = -can_store(flags), .then = RECEIPT_RELEASED };
+
+	if (!receipt_in(RECEIPT_RELEASED))
+		let_go(v, ino, &change);
+}
+
+/* Its maker was killed before he could be told, and nobody else has found it: the kernel believes that there is no such
+ * name, and would neither show nor remove it. */
+static void unmake(struct volume *v, const struct receipt_names *n)
+{
+	const struct name name = { n->name, n->len };
+	struct inode *i = volume_inode(v, n->ino);
+	int r;
+
+	if (!i || i->record->lookups || i->record->opens)
+		return;
+	r = S_ISDIR(inode_attr_get(i).mode) ? volume_rmdir(v, n->dir, name) : volume_unlink(v, n->dir, name);
+	if (r < 0)
+		log_debug("what nobody was told of stays: %s", strerror(-r));
+}
+
+void volume_take_back(struct volume *v)
+{
+	const struct receipt *made = receipt_in(RECEIPT_MADE), *r = made ? made : receipt_in(RECEIPT_OPENED);
+	struct receipt_names names;
+
+	volume_unlist(v);
+	if (!r)
+		return;
+	names = r->names;
+	let_go(v, r->ino, &(struct receipt_change){ .lookups = made ? -1 : 0, .opens = -(int)r->opens,
+						    .stores = -(int)r->stores, .then = RECEIPT_RELEASED });
+	if (made && names.how == RECEIPT_ADD && names.ino == r->ino)
+		unmake(v, &names);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

@@ -64,7 +64,7 @@ struct session {
 	uint32_t init_bytes, init_reply_bytes;
 	_Atomic uint32_t sent_anew; /* this worker has been sent something that none had been sent before */
 	_Atomic int64_t serves_since_ms; /* CLOCK_MONOTONIC, of the last worker that came so far */
-	uint64_t life; /* how many workers there have been */
+	uint64_t life; /* how many workers have been sent something that none had been sent before */
 	uint8_t init[INIT_BYTES_MAX];
 	uint8_t init_reply[INIT_BYTES_MAX];
 	struct poison poison;

@@ -1,15 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/takeover.c - the kernel sends what it sends again before anything new.  So once a worker has read something new,
- * all that was to come again has been read by somebody; what nobody claimed in the whole life of a worker
- * will not come any more: its answer had been taken.
+ * all that was to come again has been read by somebody, who may still be on his way to claim it.  What nobody has claimed
+ * COMING_MS later, or when the next worker but one has died, will not come any more: its answer had been taken, or
+ * its caller was killed while it waited.
  */
 #include "fs/takeover.h"
 
 #include <pthread.h>
 #include <string.h>
+#include <time.h>
 
 #include "core/failpoint.h"
 #include "core/log.h"
+
+enum { COMING_MS = 5000 };
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER; /* of the list, while requests are read */
+static _Atomic int64_t anew_ms; /* when this worker was first sent something new; 0: not yet */
+static atomic_bool unsettled;
 
 struct receipts takeover_receipts(struct session *s)
 {
@@ -55,21 +63,26 @@ static void copy(struct receipt *to, const struct receipt *from)
 	atomic_store_explicit(&to->request, request, memory_order_release);
 }
 
+/* Has its request been read, and not been answered? */
 static bool is_in_hand(struct session *s, uint64_t request)
 {
-	for (unsigned n = 0; n < SESSION_SLOTS; n++)
-		if (number(&s->slot[n]) == request)
+	for (unsigned n = 0; n < SESSION_SLOTS; n++) {
+		const struct fuse_in_header *head = (const void *)s->slot[n].request;
+
+		if (head->opcode && number(&s->slot[n]) == request)
 			return true;
+	}
 	return false;
 }
 
-static void drop_old(struct session *s)
+/* Who has read it has not claimed it: it comes once more. */
+static void renew(struct session *s)
 {
 	for (unsigned n = 0; n < SESSION_KEPT; n++) {
 		struct session_kept *k = &s->kept[n];
 
-		if (k->receipt.request && k->life + 1 < s->life && !is_in_hand(s, k->receipt.request))
-			k->receipt.request = 0;
+		if (k->receipt.request && is_in_hand(s, k->receipt.request))
+			k->life = s->life;
 	}
 }
 
@@ -93,10 +106,12 @@ static void keep(struct session *s, struct receipt *r)
 
 void takeover_keep(struct session *s)
 {
-	if (s->sent_anew)
-		drop_old(s);
-	s->sent_anew = 0;
-	s->life++;
+	if (s->sent_anew) {
+		s->sent_anew = 0; /* first: who is killed in between has not made receipts older than they are */
+		s->life++;
+	}
+	unsettled = true;
+	renew(s);
 	for (unsigned n = 0; n < SESSION_SLOTS; n++) {
 		struct session_slot *slot = &s->slot[n];
 
@@ -117,21 +132,59 @@ static bool is_apart(uint32_t opcode)
 	return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The receipt enters a slot first: whoever is killed over it leaves it there. */
+static void done_with(struct session_kept *k, struct session_slot *slot, struct volume *v)
+{
+	copy(&slot->receipt, &k->receipt);
+	k->receipt.request = 0;
+	if (!slot->receipt.answering)
+		volume_take_back(v);
+	receipt_end();
+}
+
+void takeover_settle(struct session *s, struct session_slot *slot, struct volume *v)
+{
+	bool serving = anew_ms;
+
+	if (!unsettled || slot->receipt.request || (serving && now_ms() - anew_ms < COMING_MS))
+		return;
+	pthread_mutex_lock(&mutex);
+	for (unsigned n = 0; n < SESSION_KEPT; n++) {
+		struct session_kept *k = &s->kept[n];
+		bool old = serving || k->life + 1 < s->life;
+
+		if (k->receipt.request && old && !is_in_hand(s, k->receipt.request))
+			done_with(k, slot, v);
+	}
+	unsettled = !serving;
+	pthread_mutex_unlock(&mutex);
+}
+
 void takeover_match(struct session *s, struct session_slot *slot)
 {
-	static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 	const struct fuse_in_header *head = (const void *)slot->request;
 	struct session_kept *k;
 
 	if (!(head->unique & TAKEOVER_RESENT)) {
-		if (!s->sent_anew && !is_apart(head->opcode))
+		if (!anew_ms && !is_apart(head->opcode)) {
 			s->sent_anew = 1;
+			anew_ms = now_ms();
+		}
 		return;
 	}
 	pthread_mutex_lock(&mutex);
 	k = find(s, number(slot));
 	if (k) {
 		copy(&slot->receipt, &k->receipt);
+		receipt_unanswered();
 		failpoint_kill(KILL_receipt_matched);
 		k->receipt.request = 0;
 	}

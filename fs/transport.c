@@ -32,6 +32,7 @@ static const uint64_t added =
 
 static struct {
 	struct session *session;
+	struct volume *volume;
 	struct fuse_session *fuse;
 	int fd;
 	bool replaying;
@@ -205,6 +206,7 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
 	size_t bytes = iov_bytes(iov, count);
 	uint8_t *reply;
 
+	receipt_answer();
 	if (!own_slot || bytes > sizeof(own_slot->reply))
 		return writev(fd, iov, count); /* pages of frames, which core has touched */
 	reply = own_slot->reply;
@@ -258,12 +260,14 @@ static void process(size_t bytes)
 		return;
 	}
 	atomic_store_explicit(&slot->unique, head->unique, memory_order_release);
+	takeover_settle(transport.session, slot, transport.volume);
+	takeover_match(transport.session, slot);
 	if (poison_enter(head)) {
+		volume_take_back(transport.volume);
 		refuse(head);
 		finish(slot);
 		return;
 	}
-	takeover_match(transport.session, slot);
 	receipt_begin(head->unique & ~TAKEOVER_RESENT);
 	newer_disguise(head);
 	fuse_session_process_buf(transport.fuse, &buf);
@@ -434,8 +438,9 @@ int transport_replay_init(void)
 	return transport.replay_result;
 }
 
-void transport_take_over(void)
+void transport_take_over(struct volume *v)
 {
+	transport.volume = v;
 	takeover_keep(transport.session);
 	for (unsigned n = 0; n < SESSION_SLOTS; n++) {
 		struct session_slot *slot = &transport.session->slot[n];
@@ -446,6 +451,8 @@ void transport_take_over(void)
 			process(MIN((size_t)head->len, sizeof(slot->request)));
 		finish(slot);
 	}
+	enter(&transport.session->slot[0]);
+	takeover_settle(transport.session, own_slot, transport.volume);
 	enter(NULL);
 }
 

@@ -15,6 +15,7 @@
 
 #include <fuse_lowlevel.h>
 
+#include "core/volume.h"
 #include "fs/session.h"
 
 int transport_open(struct session *s, int fuse_fd, const struct fuse_lowlevel_ops *ops, void *userdata)
@@ -25,7 +26,7 @@ int transport_replay_init(void) must_check;
 
 /* What a worker that died has left in its slots: receipts are kept, FORGETs, which nobody sends again, are done.  After
  * transport_replay_init(). */
-void transport_take_over(void);
+void transport_take_over(struct volume *v);
 
 /* Have the kernel send again what a worker that died had read and not answered.  Before transport_run(): else requests
  * that this worker has in hand would be done twice. */

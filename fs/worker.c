@@ -79,7 +79,7 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	r = park_start(fs.volume);
 	if (r < 0)
 		return why_errno(why, r, "cannot start the thread for parked writebacks");
-	transport_take_over();
+	transport_take_over(fs.volume);
 	r = start->resend ? transport_resend() : 0;
 	if (r < 0)
 		return why_errno(why, r, "the kernel does not send requests again");
