@@ -32,11 +32,11 @@ static int await(const char *mountpoint, pid_t supervisor, uid_t owner, pid_t re
 		pause_ms(LOOK_MS);
 		if (kill(supervisor, 0) < 0 && errno == ESRCH)
 			return why_say(why, -ESRCH, "%s: the mount has ended", mountpoint);
-		now = find_process(resting, mountpoint, owner);
+		now = find_process(resting, mountpoint, owner, supervisor);
 		if (now && now != rests)
 			return why_say(why, -EAGAIN, "%s: workers die as before, see the log", mountpoint);
 		before = worker;
-		worker = now ? 0 : find_process(serving, mountpoint, owner);
+		worker = now ? 0 : find_process(serving, mountpoint, owner, supervisor);
 		served_ms = worker && worker == before ? served_ms + LOOK_MS : 0;
 		if (served_ms > BACKOFF_SERVED_MS)
 			return 0;
@@ -56,7 +56,7 @@ int again(const char *word, struct why *why)
 		r = find_supervisor(mountpoint, &supervisor, &owner, why);
 	if (r < 0)
 		return r;
-	rests = find_process(resting, mountpoint, owner);
+	rests = find_process(resting, mountpoint, owner, supervisor);
 	if (!rests)
 		return 1;
 	if (kill(supervisor, SIGUSR1) < 0)

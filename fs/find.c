@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fs/find.c - a process of ours says its role and its mount point where others have their arguments. */
+/* fs/find.c - a process of ours says its role and its mount point where others have their arguments.  In other mount
+ * namespaces (containers) that may be those of another mount: so its socket tells first who the supervisor is. */
 #include "fs/find.h"
 
 #include <dirent.h>
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 #include "fs/mountinfo.h"
+#include "fs/order.h"
 
 enum { TITLE_BYTES = PATH_MAX + 64 };
 
@@ -70,7 +72,7 @@ static pid_t parent_of(pid_t pid)
 	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
 }
 
-pid_t find_process(const char *role, const char *mountpoint, uid_t owner)
+pid_t find_process(const char *role, const char *mountpoint, uid_t owner, pid_t parent)
 {
 	struct dirent *entry;
 	pid_t pid, found = 0;
@@ -79,7 +81,8 @@ pid_t find_process(const char *role, const char *mountpoint, uid_t owner)
 	dir = opendir("/proc");
 	while (dir && !found && (entry = readdir(dir)) != NULL) {
 		pid = (pid_t)strtol(entry->d_name, NULL, 10); /* 0: no process */
-		if (pid > 0 && has_role(pid, role, mountpoint) && belongs_to(pid, owner))
+		if (pid > 0 && has_role(pid, role, mountpoint) && belongs_to(pid, owner) &&
+		    (!parent || parent_of(pid) == parent))
 			found = pid;
 	}
 	if (dir)
@@ -99,12 +102,14 @@ int find_supervisor(const char *mountpoint, pid_t *ret, uid_t *ret_owner, struct
 		return why_say(why, r, "no FUSE file system is mounted on %s", mountpoint);
 	if (r < 0)
 		return why_errno(why, r, "cannot find %s among the mounts", mountpoint);
-	found = find_process(role, mountpoint, info.owner);
+	*ret_owner = info.owner;
+	if (order_find(&info, ret) == 0 && *ret > 0)
+		return 0;
+	found = find_process(role, mountpoint, info.owner, 0);
 	if (!found)
 		return why_say(why, -ESRCH, "no ksmfs daemon of %s is to be seen", mountpoint);
 	/* Its children have its title until they give themselves another. */
 	parent = parent_of(found);
-	*ret_owner = info.owner;
 	*ret = parent && has_role(parent, role, mountpoint) ? parent : found;
 	return 0;
 }

@@ -20,5 +20,6 @@ int find_mountpoint(const char *word, char ret[PATH_MAX], struct why *why) must_
  * who mounted. */
 int find_supervisor(const char *mountpoint, pid_t *ret, uid_t *ret_owner, struct why *why) must_check;
 
-/* Another process of the mount, by its role as title.h has it; 0 when there is none. */
-pid_t find_process(const char *role, const char *mountpoint, uid_t owner);
+/* Another process of the mount, by its role as title.h has it, that is a child of `parent` (0: of anybody); 0 when
+ * there is none. */
+pid_t find_process(const char *role, const char *mountpoint, uid_t owner, pid_t parent);

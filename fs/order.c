@@ -242,6 +242,23 @@ static int reach_supervisor(const struct mountinfo *mount, int fd)
 	return r;
 }
 
+int order_find(const struct mountinfo *mount, pid_t *ret)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+	int fd = new_socket(SOCK_NONBLOCK, PATIENCE_S), r;
+
+	if (fd < 0)
+		return fd;
+	r = reach_supervisor(mount, fd);
+	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		r = -errno;
+	close(fd);
+	if (r == 0)
+		*ret = peer.pid;
+	return r;
+}
+
 static int find_mount(const char *path, struct mountinfo *ret, struct why *why)
 {
 	char mountpoint[PATH_MAX];

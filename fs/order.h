@@ -39,6 +39,10 @@ void order_answer(int *client_fd, const struct why *why);
 
 /* --- the command's side -------------------------------------------------------------------------- */
 
+/* The process that serves this mount, whatever else is mounted at the same place for others.  0: it has no number
+ * here. */
+int order_find(const struct mountinfo *mount, pid_t *ret) must_check;
+
 /* Ask who serves the mount at `path` for `word`, with the open file `program_fd` (or -1), and wait.  What was said
  * when it was done is in `why`, too. */
 int order_give(const char *path, const char *word, int program_fd, struct why *why) must_check;

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What may happen around a supervisor, and must not cost the mount: signals at the wrong moment, another place in the
-# tree, no more open files, a program that cannot be run.  And when it ends it takes its own mount along, no other's.
+# tree, no more open files, a program that cannot be run, another mount of the same name.  And when it ends it takes its
+# own mount along, no other's.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
 
-needs prlimit setpriv
+needs prlimit unshare
 
 # Whoever says "try again" while another program takes over stops nothing.
 mount_with_log
@@ -63,6 +64,17 @@ echo content >"$M/f"
 kill -CONT "$super"
 within 10 test ! -d "/proc/$super" || die "the first supervisor does not end"
 [ "$(cat "$M/f")" = content ] || die "the first supervisor took another's mount along"
+unmount
+
+# In another mount namespace (a container) nobody serves what is mounted at the same place: that one is not meant.
+unshare -m "$KSMFS" -o size=8m "test-$$" "$M"
+other=$(supervisor)
+wear_out
+mount_ksmfs size=8m
+"$KSMFS" --recover "$M" >"$T/out" || die "--recover of a mount that is served"
+grep -q 'is being served' "$T/out" && rests || die "another's mount was recovered: $(cat "$T/out")"
+kill -TERM "$other"
+within 10 test ! -d "/proc/$other" || die "the supervisor in another namespace does not end"
 unmount
 
 # nohup(1): whoever started it may go.
