@@ -13,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/sysinfo.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <syslog.h>
 #include <unistd.h>
@@ -85,22 +87,32 @@ static void log_to_stderr(enum log_level level, const char *line)
 		fprintf(stderr, "ksmfs: %s\n", line);
 }
 
+static int syslog_fd = -1;
+static char syslog_ident[256];
+
+/* As syslog(3), but never waiting: when nobody reads the log, mounts are served all the same. */
 static void log_to_syslog(enum log_level level, const char *line)
 {
-	if (level < LOG_LEVEL_DEBUG)
-		syslog((int)level, "%s", line);
+	static const struct sockaddr_un to = {.sun_family = AF_UNIX, .sun_path = "/dev/log"};
+	char packet[2048];
+	int n;
+
+	if (level >= LOG_LEVEL_DEBUG)
+		return;
+	n = snprintf(packet, sizeof(packet), "<%d>%s[%ld]: %s", LOG_DAEMON | (int)level, syslog_ident, (long)getpid(),
+		     line);
+	(void)sendto(syslog_fd, packet, MIN((size_t)n, sizeof(packet) - 1), MSG_DONTWAIT | MSG_NOSIGNAL,
+		     (const struct sockaddr *)&to, sizeof(to));
 }
 
 static void open_log(const struct command_line *c)
 {
-	static char ident[256]; /* syslog(3) keeps the pointer */
-
 	if (c->foreground) {
 		log_set_sink(log_to_stderr);
 		return;
 	}
-	snprintf(ident, sizeof(ident), "ksmfs[%s]", c->mountpoint);
-	openlog(ident, LOG_PID | LOG_NDELAY, LOG_DAEMON);
+	snprintf(syslog_ident, sizeof(syslog_ident), "ksmfs[%s]", c->mountpoint);
+	syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	log_set_sink(log_to_syslog);
 }
 
