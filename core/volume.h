@@ -186,7 +186,7 @@ int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_c
 void volume_file_release(struct volume *v, uint64_t ino, int flags);
 
 /* Bytes of a file, ready to be sent: `iov` refers to pinned frames, to zeroes, and is valid until
- * volume_read_done().  Every page referred to has been touched and is in memory. */
+ * volume_read_done().  Pages may be in swap. */
 struct volume_read {
 	struct volume *volume;
 	unsigned count;       /* of iov */

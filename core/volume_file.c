@@ -331,13 +331,6 @@ void volume_take_back(struct volume *v)
  * who loads from it, and that one counts as not present when a reply is sent. */
 static const uint8_t zeroes[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
 
-/* A page that is not present would end a process that is killed while it replies with it in an
- * error for the reader.  One load brings it in, and costs less than a system call for those that are. */
-static void touch(const uint8_t *page)
-{
-	(void)*(const volatile uint8_t *)page;
-}
-
 static void add_bytes(struct volume_read *r, uint8_t *from, size_t len)
 {
 	struct iovec *last = r->count ? &r->iov[r->count - 1] : NULL;
@@ -379,7 +372,6 @@ int volume_read(struct volume *v, uint64_t ino, uint64_t offset, size_t len, str
 		size_t here = MIN(len, (size_t)(PAGE_BYTES - from));
 		uint8_t *page = ret->frame[n] ? frames_data(v->pool.frames, ret->frame[n]) : (uint8_t *)zeroes;
 
-		touch(page);
 		add_bytes(ret, page + from, here);
 		len -= here;
 	}

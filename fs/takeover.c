@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/takeover.c - the kernel sends what it sends again before anything new.  So once a worker has read something new,
- * all that was to come again has been read by somebody, who may still be on his way to claim it.  What nobody has claimed
- * COMING_MS later, or when the next worker but one has died, will not come any more: its answer had been taken, or
- * its caller was killed while it waited.
+ * all that was to come again has been read by somebody, who may still be on his way to claim it.  What nobody has
+ * claimed COMING_MS later, or when the next worker but one has died, will not come any more: its answer had been
+ * taken, or its caller was killed while it waited.
  */
 #include "fs/takeover.h"
 

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -24,6 +25,7 @@
 #include "fs/poison.h"
 #include "fs/takeover.h"
 
+enum { LOOKS_MAX = 16, LOOK_US = 200 };
 enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
 
 /* Not known to libfuse 3.14, or known and not told to the kernel (PARALLEL_DIROPS). */
@@ -201,14 +203,47 @@ static ssize_t answer_init(uint8_t *reply, size_t bytes)
 	return n;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static void look(const volatile uint8_t *from, size_t len)
+{
+	for (size_t at = 0; at < len; at += PAGE_BYTES)
+		(void)from[at];
+	if (len)
+		(void)from[len - 1];
+}
+
+/* A page of frames that is swapped out when the kernel copies it ends the request with an error if we are killed
+ * meanwhile.  Looking at all of them brings them in, but that takes time, in which the first may go again: until all
+ * of them were there at once, as a look that took no time tells. */
+static void make_present(const struct iovec *iov, int count)
+{
+	for (unsigned tries = 0; tries < LOOKS_MAX; tries++) {
+		int64_t began = now_us();
+
+		for (int i = 0; i < count; i++)
+			look(iov[i].iov_base, iov[i].iov_len);
+		if (now_us() - began < LOOK_US)
+			return;
+	}
+}
+
 static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
 {
 	size_t bytes = iov_bytes(iov, count);
 	uint8_t *reply;
 
 	receipt_answer();
-	if (!own_slot || bytes > sizeof(own_slot->reply))
-		return writev(fd, iov, count); /* pages of frames, which core has touched */
+	if (!own_slot || bytes > sizeof(own_slot->reply)) {
+		make_present(iov, count);
+		return writev(fd, iov, count);
+	}
 	reply = own_slot->reply;
 	gather(reply, iov, count);
 	if (transport.replaying)
