@@ -16,8 +16,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -25,7 +26,10 @@
 #include "fs/poison.h"
 #include "fs/takeover.h"
 
-enum { LOOKS_MAX = 16, LOOK_US = 200 };
+enum { LARGE_REPLY_BYTES_MAX = WRITE_BYTES_MAX + PAGE_BYTES };
+/* As in session.h: they are first used when memory is short. */
+_Static_assert(sizeof(struct session) + (size_t)SESSION_THREADS * LARGE_REPLY_BYTES_MAX <= 32 << 20,
+	       "fits when there is no memory for pages any more");
 enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
 
 /* Not known to libfuse 3.14, or known and not told to the kernel (PARALLEL_DIROPS). */
@@ -203,14 +207,6 @@ static ssize_t answer_init(uint8_t *reply, size_t bytes)
 	return n;
 }
 
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void look(const volatile uint8_t *from, size_t len)
 {
 	for (size_t at = 0; at < len; at += PAGE_BYTES)
@@ -219,19 +215,44 @@ static void look(const volatile uint8_t *from, size_t len)
 		(void)from[len - 1];
 }
 
-/* A page of frames that is swapped out when the kernel copies it ends the request with an error if we are killed
- * meanwhile.  Looking at all of them brings them in, but that takes time, in which the first may go again: until all
- * of them were there at once, as a look that took no time tells. */
-static void make_present(const struct iovec *iov, int count)
+static bool memory_is_swapped(void)
 {
-	for (unsigned tries = 0; tries < LOOKS_MAX; tries++) {
-		int64_t began = now_us();
+	struct sysinfo machine;
 
-		for (int i = 0; i < count; i++)
-			look(iov[i].iov_base, iov[i].iov_len);
-		if (now_us() - began < LOOK_US)
-			return;
+	return sysinfo(&machine) == 0 && machine.freeswap != machine.totalswap;
+}
+
+/* Ours as long as this thread lives, and locked if we may. */
+static uint8_t *large_buffer(void)
+{
+	static _Thread_local uint8_t *buffer;
+	void *memory;
+
+	if (buffer)
+		return buffer;
+	memory = mmap(NULL, LARGE_REPLY_BYTES_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return NULL;
+	(void)mlock(memory, LARGE_REPLY_BYTES_MAX);
+	buffer = memory;
+	return buffer;
+}
+
+/* T1, of pages of frames.  One look brings each into our page tables.  But where memory is swapped the first may have
+ * gone again when the last is there: then they are copied. */
+static ssize_t send_large(int fd, const struct iovec *iov, int count, size_t bytes)
+{
+	uint8_t *reply = NULL;
+
+	if (bytes <= LARGE_REPLY_BYTES_MAX && memory_is_swapped())
+		reply = large_buffer();
+	if (reply) {
+		gather(reply, iov, count);
+		return write(fd, reply, bytes);
 	}
+	for (int i = 0; i < count; i++)
+		look(iov[i].iov_base, iov[i].iov_len);
+	return writev(fd, iov, count);
 }
 
 static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
@@ -240,10 +261,8 @@ static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
 	uint8_t *reply;
 
 	receipt_answer();
-	if (!own_slot || bytes > sizeof(own_slot->reply)) {
-		make_present(iov, count);
-		return writev(fd, iov, count);
-	}
+	if (!own_slot || bytes > sizeof(own_slot->reply))
+		return send_large(fd, iov, count, bytes);
 	reply = own_slot->reply;
 	gather(reply, iov, count);
 	if (transport.replaying)
