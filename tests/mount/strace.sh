@@ -24,7 +24,7 @@ done
 strace -f -y -qq -o "$T/trace" $pids 2>"$T/strace" &
 ends_with_test
 tracer=$!
-within 10 grep -q TracerPid:.*[1-9] /proc/"$(processes "$M" | tail -n 1)"/status || skip "strace cannot attach: $(cat "$T/strace")"
+within 10 grep -q TracerPid:.*[1-9] /proc/"$(worker)"/status || skip "strace cannot attach: $(cat "$T/strace")"
 
 rounds=400
 [ "${SCALE:-}" != small ] || rounds=20

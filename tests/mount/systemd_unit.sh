@@ -16,7 +16,7 @@ run ExecStart
 echo "$M" >>"$T/mounts"
 [ "$(findmnt -n -o OPTIONS "$M" | cut -d , -f 1-2)" = rw,nosuid ] || die "options: $(findmnt -n -o OPTIONS "$M")"
 echo content >"$M/file"
-worker=$(processes "$M" | tail -n 1)
+worker=$(worker)
 run ExecReload
 [ "$(cat "$M/file")" = content ] || die "reloaded, and the file is gone"
 [ ! -d "/proc/$worker" ] || die "a reload has not brought another worker"
