@@ -29,8 +29,6 @@ static int setup(void **state)
 {
 	int r = fixture_setup(state);
 
-	if (DIGEST_BITS < 32) /* tags of fewer bits prove nothing */
-		skip();
 	world = (struct world){ .f = *state, .now_ms = 1 };
 	if (!r) {
 		scrub_on_report(scan_scrub(world.f->v->scan), keep_report, &world);
@@ -411,5 +409,7 @@ int main(void)
 		SCRUB_TEST(thread__a_setting_starts_it),
 	};
 
+	if (DIGEST_BITS < 32)
+		return 77; /* skipped: tags of fewer bits prove nothing */
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
