@@ -176,7 +176,7 @@ static void replace(struct watch *w)
 /* The worker is no more. */
 static void judge(struct watch *w)
 {
-	if (w->stop_ms || is_normal(w->status) || !w->can_replace)
+	if (w->stop_ms || is_normal(w->status) || !w->can_replace || has_ended(w))
 		w->ended = true;
 	else
 		replace(w);

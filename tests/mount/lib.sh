@@ -48,7 +48,7 @@ mkdir "$M"
 log=log_path=$T/sanitizer
 export ASAN_OPTIONS="$log:detect_leaks=0:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="$log:print_stacktrace=1:halt_on_error=1"
-export TSAN_OPTIONS="$log:${TSAN_OPTIONS:-}"
+export TSAN_OPTIONS="report_thread_leaks=0:$log:${TSAN_OPTIONS:-}"
 export PYTHONPATH="$TESTS" PYTHONDONTWRITEBYTECODE=1 LC_ALL=C.UTF-8
 
 # Asked of the mount table: not everybody may look at a mount itself.
