@@ -18,8 +18,11 @@ swapon "$swap" 2>"$T/err" || {
 }
 mount_in_group size=512m
 at_end() {
-	within 10 rmdir "$group" && swapoff "$swap" || return 1
-	[ "$swap" = "$T/swap" ] || losetup -d "$swap"
+	ended=0
+	within 10 rmdir "$group" || ended=1
+	swapoff "$swap" || ended=1
+	[ "$swap" = "$T/swap" ] || losetup -d "$swap" || ended=1
+	return $ended
 }
 echo 100 >"$group/memory.swappiness"
 
