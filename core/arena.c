@@ -59,6 +59,11 @@ void arena_close(struct arena *a)
 	a->base = NULL;
 }
 
+void arena_stay_swappable(struct arena *a)
+{
+	(void)munlock(a->base, a->bytes);
+}
+
 int arena_populate(struct arena *a, size_t offset, size_t bytes)
 {
 	lock_assert_may_sleep();

@@ -25,6 +25,9 @@ int arena_memfd(const char *name, int *ret_fd) must_check;
 int arena_open(int fd, size_t bytes, bool copy, struct arena *ret) must_check;
 void arena_close(struct arena *a); /* a zeroed arena is fine */
 
+/* In a process that locks all that it maps: not this. */
+void arena_stay_swappable(struct arena *a);
+
 /* Bring in memory for a range, before anybody stores into it.  Looking whether there is any is the
  * caller's part (core/room.h): in a memory cgroup, running out here kills. */
 int arena_populate(struct arena *a, size_t offset, size_t bytes) must_check;

@@ -139,6 +139,8 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	if (!r)
 		r = arena_open(config->frames_fd, store_pages() << PAGE_SHIFT, config->copy, &v->frames_arena);
 	if (!r)
+		arena_stay_swappable(&v->frames_arena);
+	if (!r)
 		r = frames_new(&v->frames_arena, v->room, &itable_rows(p->itable)->counters, &p->frames);
 	if (!r)
 		frames_keep_damaged(p->frames, itable_header(p->itable)->damaged);

@@ -19,8 +19,8 @@ static const struct grant grants[] = {
 	{CAP_SYS_ADMIN, ROLE_SUPERVISOR, "mount and unmount the file system and its private tmpfs"},
 	{CAP_DAC_READ_SEARCH, ROLE_SUPERVISOR, "reach a mount point below directories closed to root"},
 	{CAP_SETPCAP, ROLE_SUPERVISOR, "take the capabilities above out of a new worker's bounding set"},
-	{CAP_IPC_LOCK, ROLE_SUPERVISOR, "hand it to a new worker"},
-	{CAP_IPC_LOCK, ROLE_WORKER, "lock the receive buffers as they grow"},
+	{CAP_IPC_LOCK, ROLE_SUPERVISOR, "lock its memory, and hand it to a new worker"},
+	{CAP_IPC_LOCK, ROLE_WORKER, "lock the receive buffers, and all of its memory but the frames"},
 };
 
 static bool is_granted(enum role role, cap_value_t cap)
@@ -94,7 +94,7 @@ int privileges_seal(void)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-bool privileges_can_mount(void)
+static bool may(cap_value_t cap)
 {
 	bool can;
 	cap_t now;
@@ -102,7 +102,17 @@ bool privileges_can_mount(void)
 	now = cap_get_proc();
 	if (!now)
 		return false;
-	can = is_permitted(now, CAP_SYS_ADMIN);
+	can = is_permitted(now, cap);
 	cap_free(now);
 	return can;
+}
+
+bool privileges_can_mount(void)
+{
+	return may(CAP_SYS_ADMIN);
+}
+
+bool privileges_can_lock(void)
+{
+	return may(CAP_IPC_LOCK);
 }

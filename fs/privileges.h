@@ -17,5 +17,6 @@ enum role { ROLE_SUPERVISOR, ROLE_WORKER };
 int privileges_drop(enum role role) must_check;
 int privileges_seal(void) must_check;
 
-/* May the process call mount(2) itself? */
+/* May the process call mount(2) itself?  Lock as much memory as it likes? */
 bool privileges_can_mount(void);
+bool privileges_can_lock(void);

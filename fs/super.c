@@ -24,6 +24,7 @@
 #include "core/volume.h"
 #include "fs/newer.h"
 #include "fs/order.h"
+#include "fs/pressure.h"
 #include "fs/privileges.h"
 #include "fs/takeover.h"
 #include "fs/title.h"
@@ -249,6 +250,12 @@ static void be_reachable(void)
 		log_warning("no command will reach this process: %s", why.text);
 }
 
+void super_lock_memory(void)
+{
+	if (!pressure_lock())
+		log_info("what the daemon works with can be swapped (neither CAP_IPC_LOCK nor RLIMIT_MEMLOCK unlimited)");
+}
+
 static int start_mount(const struct options *o, const char *source, const char *mountpoint, struct why *why)
 {
 	int r;
@@ -256,9 +263,11 @@ static int start_mount(const struct options *o, const char *source, const char *
 	r = watch_signals(&super.watch.signal_fd);
 	if (r < 0)
 		return why_errno(why, r, "cannot watch signals");
+	pressure_mark();
 	r = privileges_drop(ROLE_SUPERVISOR);
 	if (r < 0)
 		return why_errno(why, r, "cannot drop privileges");
+	super_lock_memory();
 	r = rundir_make(&super.rundir, o->index, mountpoint, why);
 	if (r < 0)
 		return r;

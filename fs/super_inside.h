@@ -34,6 +34,8 @@ extern struct super super;
 /* Start the first worker of this program, and wait until it serves.  -ECANCELED: we were asked to stop meanwhile. */
 int super_run_worker(struct why *why) must_check;
 void super_clean_up(void);
+/* All that it maps stays in memory, if it may; the log says if not. */
+void super_lock_memory(void);
 
 /* --- upgrade.c ----------------------------------------------------------------------------------- */
 

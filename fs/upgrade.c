@@ -205,6 +205,7 @@ static int take_over(struct why *why)
 	r = privileges_drop(ROLE_SUPERVISOR);
 	if (r < 0)
 		return why_errno(why, r, "cannot drop privileges");
+	super_lock_memory();
 	return super_run_worker(why);
 }
 

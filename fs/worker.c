@@ -20,6 +20,7 @@
 #include "fs/ops.h"
 #include "fs/park.h"
 #include "fs/poison.h"
+#include "fs/pressure.h"
 #include "fs/privileges.h"
 #include "fs/rest.h"
 #include "fs/title.h"
@@ -48,6 +49,7 @@ static int settle(const struct worker_start *start, struct why *why)
 		r = privileges_seal();
 	if (r < 0)
 		return why_errno(why, r, "the worker cannot drop its privileges");
+	(void)pressure_lock(); /* the supervisor, who may as much, has said it */
 	umask(077);
 	death_be_seen(&start->session->death, start->supervisor);
 	r = poison_catch(&start->session->poison);
