@@ -117,19 +117,20 @@ static void print_bytes(const char *what, int64_t bytes, const char *note)
 static void print_summary(const char *mount, const struct figures *f)
 {
 	const int64_t *v = f->value;
-	int64_t data = v[ATTR_store_data_pages] * PAGE_BYTES, frames = v[ATTR_store_frames] * PAGE_BYTES;
-	int64_t overhead = v[ATTR_store_metadata_bytes] + v[ATTR_store_database_bytes];
+	int64_t data = v[ATTR_store_data_bytes], overhead = v[ATTR_store_metadata_bytes] + v[ATTR_store_database_bytes];
 
 	printf("%s\n", mount);
 	print_bytes("data in files", data, "what tmpfs would hold in memory");
-	print_bytes("frames", frames, "what the store holds for it");
+	print_bytes("frames", v[ATTR_store_frame_bytes], "what the store holds for it");
+	print_bytes("spent on knowing it", overhead, "the daemon's own memory and its databases");
+	print_bytes("NET SAVING", v[ATTR_store_net_saving], v[ATTR_store_net_saving] < 0 ?
+		    "a loss: tmpfs would take less memory" : "memory that tmpfs would take more");
+	if (data > 0)
+		printf("  %-28s %13.1f%%  of the data in files\n", "",
+		       100.0 * (double)v[ATTR_store_net_saving] / (double)data);
 	print_bytes("saved by sharing", v[ATTR_pages_sharing] * PAGE_BYTES, "slots on a frame that another slot has too");
 	print_bytes("saved by zero pages", v[ATTR_ksm_zero_pages] * PAGE_BYTES, "pages of zeroes, without a frame");
-	print_bytes("spent on knowing it", overhead, "the daemon's own memory and its databases");
-	print_bytes("profit", v[ATTR_general_profit], "saved less spent");
-	if (data > 0)
-		printf("  %-28s %13.1f%%  saved of the data in files\n", "", 100.0 *
-		       (double)(v[ATTR_pages_sharing] + v[ATTR_ksm_zero_pages]) * PAGE_BYTES / (double)data);
+	print_bytes("general_profit", v[ATTR_general_profit], "these two, less what it takes to find equal pages");
 }
 
 static size_t group_len(const char *path)

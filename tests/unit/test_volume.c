@@ -119,23 +119,6 @@ static void set__what_depends_on_others_is_refused_as_ksm_does(void **state)
 	assert_figure(f, pages_to_scan, 500);
 }
 
-static void stats__the_profit_is_what_is_saved_less_what_is_spent(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t ino = make_file(f, "file");
-	int64_t spent = figure(f, ATTR_general_profit);
-
-	assert_true(spent <= 0);
-	for (unsigned n = 0; n < 10; n++)
-		put_pages(f, ino, n * BATCH_PAGES, BATCH_PAGES, A, 0);
-	put_pages(f, ino, 10 * BATCH_PAGES, BATCH_PAGES, 0, 0);
-	assert_true(figure(f, ATTR_general_profit) > 10 * BATCH_PAGES * PAGE_BYTES);
-	assert_figure(f, store_size_pages, (int64_t)f->config.size_pages);
-	assert_true(figure(f, ATTR_store_metadata_bytes) > 0);
-	assert_true(figure(f, ATTR_store_database_bytes) > 0);
-	assert_true(figure(f, ATTR_store_warm_frames) > 0);
-}
-
 static void start__what_was_written_is_merged(void **state)
 {
 	struct fixture *f = *state;
@@ -166,7 +149,6 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(set__limits_hold_at_once_and_for_who_goes_on),
 	FIXTURE_TEST(set__only_settings_within_their_range),
 	FIXTURE_TEST(set__what_depends_on_others_is_refused_as_ksm_does),
-	FIXTURE_TEST(stats__the_profit_is_what_is_saved_less_what_is_spent),
 	FIXTURE_TEST(start__what_was_written_is_merged),
 	cmocka_unit_test(close__null_is_fine),
 };

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/volume_stats.c - every figure, at one instant. */
+#include "profit.h"
+#include "volume_inside.h"
+
+/* What is remembered of pages, so that equal ones are found. */
+static uint64_t tracking_bytes(struct volume *v)
+{
+	return frames_metadata_bytes(v->pool.frames) + content_bytes(v->pool.content);
+}
+
+static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
+{
+	struct pool *p = &v->pool;
+	uint64_t size = pool_size_pages(p), charged = p->charged;
+
+	switch (attr) {
+	case ATTR_general_profit:
+	case ATTR_store_net_saving:
+		return 0; /* sums of the others: they come last */
+	case ATTR_store_size_pages:
+		return (int64_t)size;
+	case ATTR_store_free_pages:
+		return size > charged ? (int64_t)(size - charged) : 0;
+	case ATTR_store_inodes:
+		return (int64_t)itable_used(p->itable);
+	case ATTR_store_frames:
+		return (int64_t)frames_used(p->frames);
+	case ATTR_store_table_frames:
+		return (int64_t)frames_tables(p->frames);
+	case ATTR_store_warm_frames:
+		return (int64_t)frames_warm(p->frames);
+	case ATTR_store_data_bytes:
+		return known[ATTR_store_data_pages] * PAGE_BYTES;
+	case ATTR_store_frame_bytes:
+		return (int64_t)((frames_used(p->frames) + frames_warm(p->frames)) * PAGE_BYTES);
+	case ATTR_store_tracking_bytes:
+		return (int64_t)tracking_bytes(v);
+	case ATTR_store_metadata_bytes:
+		return (int64_t)(tracking_bytes(v) + itable_bytes(p->itable));
+	case ATTR_store_database_bytes:
+		return (int64_t)(names_bytes(v->names) + v->indexdb_bytes);
+	case ATTR_index_entries:
+		return (int64_t)content_entries(p->content);
+	default:
+		ASSERT(!"a computed figure without its sum");
+	}
+}
+
+void volume_stats(struct volume *v, int64_t ret[ATTRS])
+{
+	gate_close(&v->gate);
+	for (unsigned a = 0; a < ATTRS; a++)
+		if (attr_rows[a].kind == ATTR_KIND_SETTING)
+			ret[a] = (int64_t)pool_setting(&v->pool, a);
+		else if (attr_rows[a].kind != ATTR_KIND_COMPUTED)
+			ret[a] = counters_sum(v->pool.counters, a);
+	for (unsigned a = 0; a < ATTRS; a++)
+		if (attr_rows[a].kind == ATTR_KIND_COMPUTED)
+			ret[a] = computed(v, a, ret);
+	gate_open(&v->gate);
+	ret[ATTR_general_profit] = profit_general(ret);
+	ret[ATTR_store_net_saving] = profit_net(ret);
+}

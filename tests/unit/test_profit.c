@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/profit.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+/* Of each figure another bit pattern, so that a term too many, too few or twice is seen. */
+static const int64_t figures[ATTRS] = {
+	[ATTR_pages_shared] = 7,
+	[ATTR_pages_sharing] = 1000,
+	[ATTR_pages_unshared] = 50,
+	[ATTR_ksm_zero_pages] = 200,
+	[ATTR_store_data_bytes] = 10000000,
+	[ATTR_store_frame_bytes] = 3000000,
+	[ATTR_store_tracking_bytes] = 15000,
+	[ATTR_store_metadata_bytes] = 40000,
+	[ATTR_store_database_bytes] = 600,
+};
+
+static void general__is_the_sum_that_ksm_makes(void **state)
+{
+	int64_t f[ATTRS] = { 0 };
+
+	(void)state;
+	assert_int_equal(profit_general(figures), 1200 * 4096 - 15000);
+	f[ATTR_store_tracking_bytes] = 64; /* as KSM: looked at one page in vain */
+	assert_int_equal(profit_general(f), -64);
+}
+
+static void net__is_what_tmpfs_would_hold_less_all_that_is_held(void **state)
+{
+	(void)state;
+	assert_int_equal(profit_net(figures), 10000000 - 3000000 - 40000 - 600);
+}
+
+static void net__of_unique_pages_is_a_loss(void **state)
+{
+	int64_t f[ATTRS] = {
+		[ATTR_store_data_bytes] = 100 * 4096,
+		[ATTR_store_frame_bytes] = 101 * 4096, /* with a page table */
+		[ATTR_store_metadata_bytes] = 1,
+	};
+
+	(void)state;
+	assert_int_equal(profit_net(f), -4097);
+	assert_int_equal(profit_general(f), 0); /* which is why there are two sums */
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(general__is_the_sum_that_ksm_makes),
+	cmocka_unit_test(net__is_what_tmpfs_would_hold_less_all_that_is_held),
+	cmocka_unit_test(net__of_unique_pages_is_a_loss),
+};
+
+int main(void)
+{
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
