@@ -134,6 +134,10 @@ static int parse_limit(const struct attr_row *row, const char *text, size_t len,
 
 	if (r < 0)
 		return r;
+	if (!a.number && !row->min) { /* 0 says that there is none, and stands for itself */
+		*ret = 0;
+		return 0;
+	}
 	if (row->form == FORM_COUNT)
 		return amount_count(&a, row->max, ret);
 	r = amount_pages(&a, (uint64_t)sysconf(_SC_PHYS_PAGES), ret);

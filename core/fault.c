@@ -104,8 +104,10 @@ int fault_add_nodes(struct pool *p, struct inode *i, uint64_t index)
 	if (!missing)
 		return 0;
 	have = missing;
-	if (frames_take_table(p->frames, have, spare) == FRAMES_FULL)
+	if (frames_take_table(p->frames, have, spare) == FRAMES_FULL) {
+		pool_starves(p);
 		return -ENOSPC;
+	}
 	rwlock_take(&i->map);
 	if (ptab_missing(i, p->frames, index) <= have)
 		used = ptab_extend(i, p->frames, index, spare);
@@ -155,28 +157,6 @@ static int charge(struct batch *b)
 
 /* --- preparing, without a lock ------------------------------------------------------------------ */
 
-static int take_frame(struct batch *b, unsigned wanted, uint32_t *ret_frame)
-{
-	enum frames_urgency urgency =
-		b->flags & (FAULT_WRITEBACK | FAULT_URGENT) ? FRAMES_URGENT : FRAMES_ORDINARY;
-
-	if (!b->stashed) {
-		unsigned n = MIN(wanted, (unsigned)STASH);
-
-		if (frames_take(b->pool->frames, b->inode->record->domain, n, urgency, b->stash) ==
-		    FRAMES_FULL) {
-			n = 1;
-			if (frames_take(b->pool->frames, b->inode->record->domain, n, urgency,
-					b->stash) == FRAMES_FULL)
-				return -ENOSPC;
-		}
-		b->stashed = b->stash_end = n;
-	}
-	/* In their order: neighbours in the file become neighbours in the store, and one piece of a reply. */
-	*ret_frame = b->stash[b->stash_end - b->stashed--];
-	return 0;
-}
-
 /* The content as a page of its own: of partial writes onto nothing, padded with zeroes. */
 static const uint8_t *whole_content(struct batch *b, struct fault *f)
 {
@@ -192,7 +172,7 @@ static const uint8_t *whole_content(struct batch *b, struct fault *f)
 
 static int prepare_frame(struct batch *b, struct fault *f, const uint8_t *page, unsigned wanted)
 {
-	int r = take_frame(b, wanted, &f->next);
+	int r = fault_take_frame(b, wanted, &f->next);
 
 	if (r < 0)
 		return r;
@@ -273,6 +253,8 @@ static int prepare_one(struct batch *b, struct fault *f, unsigned wanted)
 				frames_mark_dirty(b->pool->frames, f->next);
 		}
 	}
+	if (r == -ENOSPC)
+		r = fault_do_without(b, f);
 	if (!r)
 		f->stage = PUBLISH;
 	return r;
@@ -572,8 +554,7 @@ void fault_finish(struct batch *b, unsigned all)
 		fault_forfeit(b->pool, b->inode, f->index, &f->wait);
 		charged += f->charged;
 	}
-	while (b->stashed)
-		content_unpin(b->pool->content, b->stash[b->stash_end - b->stashed--]);
+	fault_give_back(b);
 	if (charged)
 		pool_uncharge(b->pool, charged);
 }

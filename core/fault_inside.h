@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/fault_inside.h - a batch of faults, for those who make one: fault.c, fault_copy.c and fault_unshare.c.
+/* core/fault_inside.h - a batch of faults, for those who make one, the files fault*.c.
  *
  * Owns     struct fault and struct batch.
  * Keeps    see fault.h.
@@ -53,6 +53,12 @@ struct batch {
 void fault_begin(struct batch *b, struct pool *p, struct inode *i, unsigned flags);
 /* Until each page is done, or `count` has become smaller. */
 int fault_run(struct batch *b) must_check;
+/* A new frame, pinned: -ENOSPC.  `wanted`: how many the batch may still need. */
+int fault_take_frame(struct batch *b, unsigned wanted, uint32_t *ret_frame) must_check;
+/* No frame could be had for this page: 0 when it can be stored where it is, else -ENOSPC. */
+int fault_do_without(struct batch *b, struct fault *f) must_check;
+/* Those that were not needed. */
+void fault_give_back(struct batch *b);
 /* Let `next` be what was given, or what turns out to equal it.  False: the bytes have to be copied after all. */
 bool fault_prepare_given(struct batch *b, struct fault *f) must_check;
 /* Give back what is left over; `all` is what `count` was. */

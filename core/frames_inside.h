@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/frames_inside.h - a frame's word, bit by bit, for the three files that make up core/frames.
+/* core/frames_inside.h - a frame's word, bit by bit, for the four files that make up core/frames.
  *
  * Owns     struct frames.
  * Keeps    see frames.h.
@@ -8,6 +8,7 @@
  *
  *   frames.c        counts, flags, and the counters that follow from them
  *   frames_stock.c  frames nobody uses: with memory (warm) and without (cold)
+ *   frames_limit.c  how many may be in use
  *   frames_adopt.c  all of that again, from what a dead process has left
  */
 #pragma once
@@ -65,7 +66,8 @@ struct frames {
 	uint32_t unswept GUARDED_BY(lock);
 	uint32_t unswept_end GUARDED_BY(lock);
 	_Atomic uint32_t end; /* changed under lock */
-	atomic_uint_fast64_t used, tables;
+	atomic_uint_fast64_t used, tables; /* `used` is changed by frames_limit.c, but when adopted */
+	_Atomic uint64_t store_limit; /* 0: none */
 	void (*on_surplus)(void *arg);
 	void *on_surplus_arg;
 	atomic_bool surplus_told;
@@ -102,6 +104,12 @@ static inline struct frames_account frames_account(uint64_t word)
 		.sharing = refs > 1 ? refs - 1 : 0,
 	};
 }
+
+/* frames_limit.c: `n` frames more are in use, before they are; false: store_limit. */
+bool frames_charge(struct frames *f, unsigned n, enum frames_urgency urgency);
+void frames_uncharge(struct frames *f, unsigned n);
+/* Who found none may look again. */
+void frames_tell_room(struct frames *f);
 
 /* Onto the warm list. The word says FREE already. */
 void frames_release(struct frames *f, uint32_t frame);

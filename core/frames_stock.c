@@ -111,7 +111,7 @@ static int refill(struct frames *f)
 
 static bool take_warm(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
 {
-	unsigned floor = urgency == FRAMES_URGENT ? 0 : WARM_RESERVE;
+	unsigned floor = urgency == FRAMES_ORDINARY ? WARM_RESERVE : 0;
 	bool enough;
 
 	lock_take(&f->lock);
@@ -123,7 +123,7 @@ static bool take_warm(struct frames *f, unsigned n, enum frames_urgency urgency,
 }
 
 /* The lists hold what was refilled for all, so another thread may be quicker: then refill again. */
-static int take(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
+static int take_charged(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
 {
 	lock_assert_may_sleep();
 	if (failpoint_hit(FAIL_ALLOC))
@@ -133,17 +133,28 @@ static int take(struct frames *f, unsigned n, enum frames_urgency urgency, uint3
 	while (!take_warm(f, n, FRAMES_ORDINARY, ret_frame)) {
 		if (!refill(f))
 			continue;
-		if (urgency == FRAMES_URGENT && take_warm(f, n, urgency, ret_frame))
+		if (urgency != FRAMES_ORDINARY && take_warm(f, n, urgency, ret_frame))
 			break;
 		return FRAMES_FULL;
 	}
-	atomic_fetch_add(&f->used, n);
 	return FRAMES_OK;
+}
+
+static int take(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
+{
+	int r;
+
+	if (!frames_charge(f, n, urgency))
+		return FRAMES_FULL;
+	r = take_charged(f, n, urgency, ret_frame);
+	if (r)
+		frames_uncharge(f, n);
+	return r;
 }
 
 bool frames_spare(struct frames *f, unsigned n)
 {
-	return room_spare(f->room, (uint64_t)n << PAGE_SHIFT);
+	return frames_left(f, FRAMES_ORDINARY) >= n && room_spare(f->room, (uint64_t)n << PAGE_SHIFT);
 }
 
 bool frames_refill_ahead(struct frames *f)
@@ -187,19 +198,24 @@ int frames_take_table(struct frames *f, unsigned n, uint32_t *ret_frame)
 	return FRAMES_OK;
 }
 
+void frames_tell_room(struct frames *f)
+{
+	if (f->awaited && f->on_room && atomic_exchange(&f->awaited, false))
+		f->on_room(f->on_room_arg);
+}
+
 void frames_release(struct frames *f, uint32_t frame)
 {
 	bool surplus;
 
-	atomic_fetch_sub(&f->used, 1);
+	frames_uncharge(f, 1);
 	lock_take(&f->lock);
 	push(f, &f->warm, frame);
 	surplus = f->warm.count > WARM_RESERVE + WARM_SURPLUS;
 	lock_drop(&f->lock);
 	if (surplus && f->on_surplus && !atomic_exchange(&f->surplus_told, true))
 		f->on_surplus(f->on_surplus_arg);
-	if (f->awaited && f->on_room && atomic_exchange(&f->awaited, false))
-		f->on_room(f->on_room_arg);
+	frames_tell_room(f);
 }
 
 void frames_put_table(struct frames *f, uint32_t frame)

@@ -5,6 +5,7 @@
  *   VOLATILE, dirty -> VOLATILE       first pass after a store: only the mark goes      [look_at]
  *   VOLATILE        -> UNSHARED       quiet for a pass, nobody has these bytes          [find_place]
  *   VOLATILE        -> SHARED, ZERO   quiet for a pass, somebody has, or they are zero  [merge_swing]
+ *   VOLATILE, dirty -> as if it were quiet   no frame can be had: whatever frees one is tried  [look_at]
  *   SHARED, not in the index (it was taken over) -> in the index, or as VOLATILE        [find_place]
  *   UNSHARED        -> SHARED         its like was full when it came, and is not now    [find_place]
  *
@@ -120,7 +121,7 @@ static bool is_skipped(struct frames *f, uint32_t frame)
 }
 
 /* Pinned by us, in the slot. */
-static enum merge_r look_at(struct pool *p, struct inode *i, uint64_t index, uint32_t frame)
+static enum merge_r look_at(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, enum merge_how how)
 {
 	struct frame_info info = frames_look(p->frames, frame);
 	bool dirty = frames_clear_dirty(p->frames, frame);
@@ -132,10 +133,12 @@ static enum merge_r look_at(struct pool *p, struct inode *i, uint64_t index, uin
 		if (info.refs > 1 || !content_has_twins(p->content))
 			return MERGE_NOTHING;
 	}
-	return dirty || info.untracked ? MERGE_VOLATILE : find_place(p, i, index, frame);
+	if ((dirty || info.untracked) && how != MERGE_URGENT)
+		return MERGE_VOLATILE;
+	return find_place(p, i, index, frame);
 }
 
-enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, bool may_skip)
+enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, enum merge_how how)
 {
 	struct frame_info info = frames_look(p->frames, frame);
 	enum merge_r r;
@@ -145,12 +148,12 @@ enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_
 		return MERGE_NOTHING;
 	if (info.indexed && !info.rewrites && !content_has_twins(p->content))
 		return MERGE_NOTHING;
-	if (!info.indexed && may_skip && is_skipped(p->frames, frame))
+	if (!info.indexed && how == MERGE_SMART && is_skipped(p->frames, frame))
 		return MERGE_SKIPPED;
 	held = merge_pin(p, i, index, frame);
 	if (held != MERGE_HELD)
 		return outcome(held, MERGE_NOTHING);
-	r = look_at(p, i, index, frame);
+	r = look_at(p, i, index, frame, how);
 	content_unpin(p->content, frame);
 	return r;
 }

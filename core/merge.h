@@ -2,7 +2,7 @@
 /* core/merge.h - what the scanner does with one page.
  *
  * Owns     nothing.
- * Keeps    M1 a page that changed since it was last looked at is left alone for one more pass.
+ * Keeps    M1 a page that changed since it was last looked at is left alone for one more pass (but for MERGE_URGENT).
  *          M2 a slot is swung to another frame only when the bytes of both have been compared and neither
  *             can have changed since: the slot's is pinned, the other is in the index.
  *          M3 a page is skipped only after four passes in which it did not come to rest, and for at most eight
@@ -37,5 +37,11 @@ enum merge_hold merge_pin(struct pool *p, struct inode *i, uint64_t index, uint3
 /* Let the slot, if it still refers to `frame`, refer to `to` (pinned, or SLOT_ZERO), which has equal bytes. */
 enum merge_hold merge_swing(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, uint32_t to) must_check;
 
-/* Look at slot `index`, which may be merged and referred to `frame` a moment ago. `may_skip`: smart_scan. */
-enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, bool may_skip);
+enum merge_how {
+	MERGE_THOROUGH,
+	MERGE_SMART,  /* some are skipped: smart_scan */
+	MERGE_URGENT, /* nothing is left alone because it may change again */
+};
+
+/* Look at slot `index`, which may be merged and referred to `frame` a moment ago. */
+enum merge_r merge_page(struct pool *p, struct inode *i, uint64_t index, uint32_t frame, enum merge_how how);

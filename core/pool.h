@@ -29,6 +29,8 @@ struct pool {
 	_Atomic uint32_t waiting; /* faults outside the gate in the middle of their work */
 	void (*on_change)(void *arg); /* contents have changed: the scanner has something to do */
 	void *on_change_arg;
+	void (*on_starving)(void *arg); /* no frame could be had: told inside the gate, without locks */
+	void *on_starving_arg;
 };
 
 static inline uint64_t pool_setting(const struct pool *p, enum attr attr)
@@ -84,6 +86,12 @@ static inline void pool_step_aside(struct pool *p)
 {
 	pool_step_out(p);
 	pool_step_in(p);
+}
+
+static inline void pool_starves(struct pool *p)
+{
+	if (p->on_starving)
+		p->on_starving(p->on_starving_arg);
 }
 
 static inline void pool_changed(struct pool *p)

@@ -172,6 +172,8 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 		return -ENOSPC;
 	left = count_holes(p, i, index, end);
 
+	if (as == SLOT_RESERVED && left > frames_left(p->frames, FRAMES_ORDINARY))
+		return -ENOSPC; /* as a write of them would; by the limit there is now, for nothing is kept for them */
 	if (!pool_charge(p, left, false))
 		return -ENOSPC;
 	if (as == SLOT_LENT)

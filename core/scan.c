@@ -9,6 +9,10 @@
  * everything, which is what it takes to merge: so nothing that has come to rest is left lying because it was
  * skipped.
  *
+ * When no frame can be had, an urgent pass comes first: over all that is not in the content index, at once, as if it
+ * had come to rest, whatever pages_to_scan, sleep_millisecs and smart_scan say.  It takes a ninth of a CPU at most, and
+ * is not made again before something has changed.  It has a cursor of its own, and is none of the three.
+ *
  * A change during a pass only sets `fresh`; the next pass then is the first of three again.  So a
  * write costs one load while the scanner runs, and a wake-up only when it sleeps.  `fresh` is set before
  * `idle` is read, and `idle` before `fresh` (both sequentially consistent): no wake-up is lost.
@@ -29,7 +33,22 @@
 enum {
 	SCANNER_NICE = 5,
 	SCAN_LOOK = 4096, /* slots, in one hold of a map lock */
+	URGENT_SHARE = 8, /* after an urgent pass, so many times as long as it took there is no other */
 	OWED_MS = 100,    /* before another pass for what somebody else had, or there was no memory for */
+};
+
+struct cursor {
+	uint32_t number;
+	uint64_t index;
+};
+
+/* What there was when the last urgent pass began: with the same, another finds nothing. */
+struct urgent {
+	atomic_bool wished;
+	int64_t written;
+	uint32_t rules;
+	bool done, owed; /* there has been one; and something that somebody else had */
+	uint64_t not_before_ms;
 };
 
 struct scan {
@@ -46,8 +65,8 @@ struct scan {
 	bool merged; /* in this pass */
 	bool may_skip; /* in this pass */
 	bool owed; /* something could not be looked at in this pass */
-	uint32_t number;
-	uint64_t index;
+	struct cursor at;
+	struct urgent urgent;
 	void (*on_pass)(void *arg);
 	void *on_pass_arg;
 	struct advisor advisor;
@@ -110,6 +129,12 @@ void scan_kick(struct scan *s)
 	lock_drop(&s->lock);
 }
 
+void scan_urge(struct scan *s)
+{
+	if (pool_setting(s->pool, ATTR_run) == 1 && !atomic_exchange(&s->urgent.wished, true))
+		scan_wake(s);
+}
+
 void scan_wake(struct scan *s)
 {
 	lock_take(&s->lock);
@@ -120,13 +145,12 @@ void scan_wake(struct scan *s)
 
 void scan_rewind(struct scan *s)
 {
-	s->number = 0;
-	s->index = 0;
+	s->at = (struct cursor){ 0 };
 }
 
 bool scan_is_idle(struct scan *s)
 {
-	return s->idle && (!s->fresh || pool_setting(s->pool, ATTR_run) != 1 ||
+	return s->idle && !s->urgent.wished && (!s->fresh || pool_setting(s->pool, ATTR_run) != 1 ||
 			   !pool_setting(s->pool, ATTR_pages_to_scan));
 }
 
@@ -135,28 +159,32 @@ static bool has_nothing_to_merge(const struct inode *i)
 	return advice_of_whole(i) != ADVICE_MERGEABLE && !i->record->ranges;
 }
 
+static bool is_wanted(struct frames *f, uint32_t slot, enum merge_how how)
+{
+	return slot_is_frame(slot) && (how != MERGE_URGENT || !frames_look(f, slot).indexed);
+}
+
 /* Up to `max` of an inode's frames from the cursor on.  Zero pages and reservations need no look. */
-static unsigned collect(struct scan *s, struct inode *i, struct found *found, unsigned max)
+static unsigned collect(struct pool *p, struct cursor *at, struct inode *i, struct found *found, unsigned max,
+			enum merge_how how)
 {
 	bool plain = advice_is_plain(i), end = has_nothing_to_merge(i);
-	struct frames *f = s->pool->frames;
+	struct frames *f = p->frames;
 	unsigned n = 0;
 
 	rwlock_take_shared(&i->map);
 	for (unsigned k = 0; n < max && k < SCAN_LOOK && !end; k++) {
-		_Atomic uint32_t *slot = ptab_next(i, f, s->index, FILE_PAGES_MAX, &s->index);
+		_Atomic uint32_t *slot = ptab_next(i, f, at->index, FILE_PAGES_MAX, &at->index);
 		uint32_t frame = slot ? *slot : SLOT_HOLE;
 
-		if (slot_is_frame(frame) && (plain || advice_may_merge(i, f, s->index)))
-			found[n++] = (struct found){ s->index, frame };
+		if (is_wanted(f, frame, how) && (plain || advice_may_merge(i, f, at->index)))
+			found[n++] = (struct found){ at->index, frame };
 		end = !slot;
-		s->index++;
+		at->index++;
 	}
 	rwlock_drop_shared(&i->map);
-	if (end) { /* of this one: on to the next */
-		s->number = i->number + 1;
-		s->index = 0;
-	}
+	if (end) /* of this one: on to the next */
+		*at = (struct cursor){ .number = i->number + 1 };
 	return n;
 }
 
@@ -176,39 +204,46 @@ static void count(struct scan *s, enum merge_r r)
 }
 
 /* The inode at the cursor, or the next behind it. */
-static struct inode *inode_at_cursor(struct scan *s)
+static struct inode *inode_at_cursor(struct pool *p, struct cursor *at)
 {
-	uint32_t number = s->number;
-	struct inode *i = itable_next(s->pool->itable, &number);
+	uint32_t number = at->number;
+	struct inode *i = itable_next(p->itable, &number);
 
-	if (i && i->number != s->number) {
-		s->number = i->number;
-		s->index = 0;
-	}
+	if (i && i->number != at->number)
+		*at = (struct cursor){ .number = i->number };
 	return i;
 }
 
-/* Look at up to `max` pages of one inode; *ret_done of them.  True at the end of the pass. */
-static bool scan_chunk(struct scan *s, unsigned max, unsigned *ret_done)
+/* Look at up to `max` pages of one inode; *ret_done of them.  NULL at the end of the pass. */
+static struct inode *look_at_some(struct scan *s, struct cursor *at, unsigned max, enum merge_how how,
+				  unsigned *ret_done)
 {
 	struct found found[SCAN_CHUNK];
 	unsigned n = 0, inodes = 0;
 	struct inode *i;
 
-	while ((i = inode_at_cursor(s)) && inodes++ < SCAN_CHUNK) {
-		n = collect(s, i, found, MIN(max, (unsigned)SCAN_CHUNK));
+	while ((i = inode_at_cursor(s->pool, at)) && inodes++ < SCAN_CHUNK) {
+		n = collect(s->pool, at, i, found, MIN(max, (unsigned)SCAN_CHUNK), how);
 		if (n)
 			break;
 	}
 	for (unsigned k = 0; k < n; k++)
-		count(s, merge_page(s->pool, i, found[k].index, found[k].frame, s->may_skip));
+		count(s, merge_page(s->pool, i, found[k].index, found[k].frame, how));
 	failpoint_kill(KILL_scan_chunk);
+	*ret_done = n;
+	return i;
+}
+
+/* True at the end of the pass. */
+static bool scan_chunk(struct scan *s, unsigned max, unsigned *ret_done)
+{
+	struct inode *i = look_at_some(s, &s->at, max, s->may_skip ? MERGE_SMART : MERGE_THOROUGH, ret_done);
+
 	if (!i) {
 		failpoint_kill(KILL_scan_pass);
 		scan_rewind(s);
 		pool_count(s->pool, ATTR_full_scans, 1);
 	}
-	*ret_done = n;
 	return !i;
 }
 
@@ -286,7 +321,7 @@ static bool idle(struct scan *s)
 
 	s->timed = false;
 	atomic_store(&s->idle, true);
-	while (go_on && !must_run(s))
+	while (go_on && !must_run(s) && !s->urgent.wished)
 		go_on = rest(s, 0);
 	atomic_store(&s->idle, false);
 	pool_count(s->pool, ATTR_scan_wakeups, 1);
@@ -359,6 +394,56 @@ static bool batch(struct scan *s)
 	return true;
 }
 
+/* --- when no frame can be had ------------------------------------------------------------------- */
+
+static bool has_stopped(struct scan *s)
+{
+	bool stop;
+
+	lock_take(&s->lock);
+	stop = s->stop;
+	lock_drop(&s->lock);
+	return stop;
+}
+
+/* Is there something that the last one has not seen? */
+static bool urgent_begins(struct scan *s, uint64_t now)
+{
+	int64_t written = counters_sum(s->pool->counters, ATTR_store_pages_written);
+	struct urgent *u = &s->urgent;
+
+	if (now < u->not_before_ms ||
+	    (u->done && !u->owed && u->written == written && u->rules == s->pool->rules))
+		return false;
+	u->done = true;
+	u->written = written;
+	u->rules = s->pool->rules;
+	return true;
+}
+
+static void urgent_pass(struct scan *s)
+{
+	uint64_t began = clock_ms(CLOCK_MONOTONIC);
+	struct cursor at = { 0 };
+	bool was_owed = s->owed, go_on = true;
+	unsigned done;
+
+	s->urgent.wished = false;
+	if (!urgent_begins(s, began))
+		return;
+	s->owed = false;
+	while (go_on && !has_stopped(s)) {
+		gate_enter(s->pool->gate);
+		go_on = pool_setting(s->pool, ATTR_run) == 1 && look_at_some(s, &at, SCAN_CHUNK, MERGE_URGENT, &done);
+		if (!go_on)
+			pool_count(s->pool, ATTR_scan_urgent_passes, 1);
+		gate_leave(s->pool->gate);
+	}
+	s->urgent.owed = s->owed;
+	s->owed = was_owed;
+	s->urgent.not_before_ms = began + (1 + URGENT_SHARE) * (clock_ms(CLOCK_MONOTONIC) - began);
+}
+
 static void *scanner(void *arg)
 {
 	struct scan *s = arg;
@@ -369,6 +454,8 @@ static void *scanner(void *arg)
 	while (go_on) {
 		uint64_t ms = pool_setting(s->pool, ATTR_sleep_millisecs);
 
+		if (s->urgent.wished)
+			urgent_pass(s);
 		if (!must_run(s)) {
 			go_on = idle(s);
 			continue;
@@ -381,9 +468,7 @@ static void *scanner(void *arg)
 		} else {
 			(void)scrub_run(s->scrub, clock_ms(CLOCK_MONOTONIC));
 			sched_yield();
-			lock_take(&s->lock);
-			go_on = !s->stop;
-			lock_drop(&s->lock);
+			go_on = !has_stopped(s);
 		}
 	}
 	return NULL;

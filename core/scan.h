@@ -6,6 +6,7 @@
  *             sleeps and does not wake until the next, but for scrubbing.
  *          K2 no operation waits for it: it holds the gate for at most SCAN_CHUNK pages.
  *          K3 the cursor is two numbers, so files may vanish, grow or shrink under it.
+ *          K4 an urgent pass (scan_urge) goes before all else, and takes a ninth of a CPU at most.
  * Threads  scan_kick() and scan_wake() from anywhere with no lock below SCAN.  The cursor moves inside the gate.
  * Fails    starting a thread: -errno.  Out of memory inside is met again in the next pass.
  */
@@ -26,6 +27,10 @@ void scan_free(struct scan *s); /* stops the thread first */
 void scan_kick(struct scan *s);
 /* A setting has changed: a sleep that has begun ends, too. */
 void scan_wake(struct scan *s);
+
+/* No frame can be had: all that is not in the content index is to be looked at, at once, while `run` is 1.  Does not
+ * wait for it. */
+void scan_urge(struct scan *s);
 
 /* Begin at the first file again.  With the gate closed. */
 void scan_rewind(struct scan *s);

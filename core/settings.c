@@ -36,6 +36,8 @@ static int allowed(const struct settings *s, enum attr attr, uint64_t value, con
 		return value >> PAGE_SHIFT < use->charged ? -EINVAL : 0;
 	case ATTR_nr_inodes:
 		return value < use->inodes ? -EINVAL : 0;
+	case ATTR_store_limit:
+		return value && value >> PAGE_SHIFT < use->frames ? -EINVAL : 0;
 	default:
 		return 0;
 	}

@@ -23,6 +23,7 @@ struct settings_use {
 	int64_t pages_shared;
 	uint64_t charged; /* pages against the size */
 	uint64_t inodes;
+	uint64_t frames; /* in use */
 };
 
 enum settings_r { SETTINGS_KEPT, SETTINGS_CHANGED };
@@ -37,7 +38,7 @@ void settings_reset(struct settings *s);
 /* Write a setting.  The present value is taken and does nothing (SETTINGS_KEPT), with two exceptions, as in KSM: of
  * `run` any write counts as a change, and pages_to_scan is the advisor's while there is one.
  * -EINVAL: out of range; pages_to_scan while advisor_mode is not none; advisor pages with the least above the most.
- * -EINVAL, too: size and nr_inodes below what is in use, as a remount of tmpfs.
+ * -EINVAL, too: size, nr_inodes and store_limit below what is in use, as a remount of tmpfs.
  * -EBUSY: max_page_sharing while pages_shared is not 0.
  * A change of advisor_mode sets pages_to_scan: to its default, or to what the advisor starts with. */
 int settings_store(struct settings *s, enum attr attr, uint64_t value, const struct settings_use *use) must_check;

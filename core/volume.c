@@ -61,6 +61,11 @@ static void kick(void *arg)
 	keeper_change(v->keeper);
 }
 
+static void starving(void *arg)
+{
+	scan_urge(((struct volume *)arg)->scan);
+}
+
 static void low(void *arg)
 {
 	keeper_low(((struct volume *)arg)->keeper);
@@ -152,6 +157,7 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	p->counters = &itable_rows(p->itable)->counters;
 	p->settings = &itable_rows(p->itable)->settings;
 	p->key = &itable_header(p->itable)->key;
+	v->noswap = config->noswap;
 	v->atime = config->atime;
 	v->dir_atime = config->dir_atime;
 	return 0;
@@ -173,6 +179,8 @@ static int open_threads(struct volume *v)
 	frames_on_surplus(v->pool.frames, surplus, v);
 	v->pool.on_change = kick;
 	v->pool.on_change_arg = v;
+	v->pool.on_starving = starving;
+	v->pool.on_starving_arg = v;
 	return 0;
 }
 
@@ -200,6 +208,7 @@ static int make_root(struct volume *v, const struct volume_config *config)
 
 	preset(v, ATTR_size, config->size_pages << PAGE_SHIFT);
 	preset(v, ATTR_nr_inodes, config->nr_inodes);
+	preset(v, ATTR_store_limit, config->store_limit_pages << PAGE_SHIFT);
 	preset(v, ATTR_merge_on_write, config->merge_on_write);
 	inode_stamp(&attr, INODE_ATIME | INODE_MTIME | INODE_CTIME | INODE_BTIME);
 	r = itable_new(v->pool.itable, &attr, 0, &root);
@@ -229,6 +238,7 @@ static void rules_changed(struct volume *v)
 {
 	frames_limit(v->pool.frames, (uint32_t)pool_setting(&v->pool, ATTR_max_page_sharing),
 		     pool_setting(&v->pool, ATTR_max_kernel_pages));
+	frames_set_store_limit(v->pool.frames, pages_of(pool_setting(&v->pool, ATTR_store_limit)));
 	v->pool.rules++;
 }
 
@@ -403,7 +413,8 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct in
 	gate_close(&v->gate); /* when this returns, nobody goes by the old value any more */
 	use = (struct settings_use){ .pages_shared = counters_sum(v->pool.counters, ATTR_pages_shared),
 				     .charged = v->pool.charged,
-				     .inodes = itable_charged(v->pool.itable) };
+				     .inodes = itable_charged(v->pool.itable),
+				     .frames = frames_used(v->pool.frames) };
 	r = settings_store(v->pool.settings, attr, value, &use);
 	v->pool.run_stores += r == SETTINGS_CHANGED && attr == ATTR_run;
 	run_stores = v->pool.run_stores;
@@ -412,7 +423,7 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct in
 	gate_open(&v->gate);
 	if (r != SETTINGS_CHANGED)
 		return r;
-	if (attr == ATTR_size || attr == ATTR_nr_inodes)
+	if (attr == ATTR_size || attr == ATTR_nr_inodes || attr == ATTR_store_limit)
 		return 0; /* nothing to the scanner */
 	if (attr == ATTR_run && value == 2)
 		return unmerge(v, run_stores, interrupt);
@@ -425,6 +436,11 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct in
 void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg)
 {
 	frames_on_room(v->pool.frames, call, arg);
+}
+
+bool volume_is_at_store_limit(struct volume *v)
+{
+	return !frames_left(v->pool.frames, FRAMES_URGENT);
 }
 
 void volume_count_parked(struct volume *v, int n)

@@ -39,6 +39,8 @@ struct volume_config {
 	const char *dir; /* where names.db and index.db live */
 	uint64_t size_pages; /* and this: what the settings start with */
 	uint64_t nr_inodes;
+	uint64_t store_limit_pages; /* 0: none */
+	bool noswap; /* what the memfds hold is never swapped: for the figures */
 	mode_t mode; /* of the root directory */
 	uid_t uid;
 	gid_t gid;
@@ -231,6 +233,8 @@ ssize_t volume_copy(struct volume *v, const struct volume_copy *c, unsigned flag
 
 /* `call` is told, from any thread and under locks, that frames were freed after a writeback had found none. */
 void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg);
+/* Is it store_limit for which there are no frames, not memory? */
+bool volume_is_at_store_limit(struct volume *v);
 /* A writeback is kept until there is room (1), or no more (-1): for the figures. */
 void volume_count_parked(struct volume *v, int n);
 

@@ -28,6 +28,7 @@ struct volume {
 	struct names *names;
 	struct indexdb *indexdb; /* the ledger's; NULL: not opened yet */
 	_Atomic uint64_t indexdb_bytes; /* when the ledger last looked */
+	bool noswap;
 	bool taken_over;   /* from somebody who had it before us */
 	uint32_t recalled; /* the keeper's: frames that recall.h has gone through */
 	struct scan *scan;

@@ -28,6 +28,8 @@ static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 		return (int64_t)frames_used(p->frames);
 	case ATTR_store_table_frames:
 		return (int64_t)frames_tables(p->frames);
+	case ATTR_store_noswap:
+		return v->noswap;
 	case ATTR_store_warm_frames:
 		return (int64_t)frames_warm(p->frames);
 	case ATTR_store_data_bytes:

@@ -75,7 +75,7 @@ static int take_size(struct reader *r, const struct row *row, char *value)
 		return bad_value(r, row, value, wanted);
 	if (amount_pages(&size, 0, &pages) < 0)
 		return bad_value(r, row, value, "at most 16t; 0 is no limit");
-	r->o->size = size;
+	*(struct amount *)field(r, row) = size;
 	return 0;
 }
 
@@ -175,15 +175,9 @@ static int take_flag(struct reader *r, const struct row *row, char *value)
 	return 0;
 }
 
-static int take_allow_other(struct reader *r, const struct row *row, char *value)
+static int take_word(struct reader *r, const struct row *row, char *value)
 {
-	r->o->allow_other = true;
-	return 0;
-}
-
-static int take_remount(struct reader *r, const struct row *row, char *value)
-{
-	r->o->remount = true;
+	*(bool *)field(r, row) = true;
 	return 0;
 }
 
@@ -216,10 +210,14 @@ static int take_never(struct reader *r, const struct row *row, char *value)
 
 /* A name that ends in '=' needs a value; one that ends in '?' may have one; others have none. */
 static const struct row rows[] = {
-	{"size=", take_size, "limit of the files' bytes: bytes, k, m, g, t, or % of RAM (50%); 0 none", .given = OPTION_SIZE},
+	{"size=", take_size, "limit of the files' bytes: bytes, k, m, g, t, or % of RAM (50%); 0 none", FIELD(size),
+	 .given = OPTION_SIZE},
 	{"nr_blocks=", take_blocks, "the same in pages", .given = OPTION_SIZE},
 	{"nr_inodes=", take_inodes, "limit of inodes (half of RAM's pages); 0 none", .max = UINT32_MAX - 1,
 	 .given = OPTION_INODES},
+	{"store_limit=", take_size, "limit of the memory for them, in the same way (0, none)", FIELD(store_limit),
+	 .given = OPTION_STORE_LIMIT},
+	{"noswap", take_word, "never swap what files hold; refused where that cannot be had", FIELD(noswap)},
 	{"mode=", take_mode, "permissions of the root directory, in octal (1777)"},
 	{"uid=", take_u32, "owner of the root directory", FIELD(uid), .max = UINT32_MAX - 1},
 	{"gid=", take_u32, "group of the root directory", FIELD(gid), .max = UINT32_MAX - 1},
@@ -235,7 +233,8 @@ static const struct row rows[] = {
 	{"max_ratio=", take_u32, "its share of dirty memory in percent, as root (100)",
 	 FIELD(max_ratio), .max = 100, .given = OPTION_MAX_RATIO},
 
-	{"remount", take_remount, "change the mount that is there: size, nr_inodes, and what mount(8) knows, like ro"},
+	{"remount", take_word, "change the mount that is there: size, nr_inodes, and what mount(8) knows, like ro",
+	 FIELD(remount)},
 
 	{"huge?", take_never, "pages are merged one by one, so there are no huge ones"},
 	{"mpol?", take_never, "a merged page has no single user whose memory policy could hold"},
@@ -245,7 +244,7 @@ static const struct row rows[] = {
 	{"seclabel", pass_over, .given = OPTION_OF_KERNEL},
 	{"inode64", pass_over}, /* always; Linux lists it for tmpfs */
 
-	{"allow_other", take_allow_other},
+	{"allow_other", take_word, FIELD(allow_other)},
 	{"default_permissions", pass_over}, /* always */
 	{"fsname=", take_text, TEXT(fsname)},
 	{"subtype=", take_text, TEXT(subtype)},
@@ -393,6 +392,8 @@ void options_resolve(struct options *o, uint64_t ram_pages, uid_t uid, gid_t gid
 		o->nr_inodes = MAX(ram_pages / 2, UINT64_C(1));
 		o->nr_inodes = MIN(o->nr_inodes, (uint64_t)UINT32_MAX - 1);
 	}
+	if (o->store_limit.number && amount_pages(&o->store_limit, ram_pages, &o->store_limit_pages) < 0)
+		ASSERT(!"a limit that was refused when it was read");
 	if (o->uid == (uid_t)-1)
 		o->uid = uid;
 	if (o->gid == (gid_t)-1)

@@ -26,6 +26,7 @@ enum option_given {
 	OPTION_MAX_RATIO = 1 << 5,
 	OPTION_OF_KERNEL = 1 << 6, /* what only the kernel says, of a mount that is there */
 	OPTION_FLAG = 1 << 7, /* one that mount(2) knows */
+	OPTION_STORE_LIMIT = 1 << 8,
 };
 
 /* What matters to a mount that is there is handed over, too, when another program goes on with it (super.c). */
@@ -36,6 +37,9 @@ struct options {
 	struct amount size;
 	uint64_t size_pages; /* once resolved */
 	uint64_t nr_inodes;
+	struct amount store_limit;
+	uint64_t store_limit_pages; /* once resolved; 0: none */
+	bool noswap;
 	mode_t mode;
 	uid_t uid; /* -1: who mounts */
 	gid_t gid;

@@ -181,6 +181,16 @@ static ssize_t stay_until_done(struct writeback *w)
 	return n;
 }
 
+static void say_why(void)
+{
+	if (volume_is_at_store_limit(park.volume))
+		log_warning("store_limit is reached while pages are written back: writers to mappings wait; remove other "
+			    "files, or raise it");
+	else
+		log_warning("no memory for pages written back: writers to mappings wait; remove other files, or give "
+			    "the daemon more memory");
+}
+
 static void add_entry(const struct writeback *w)
 {
 	pthread_mutex_lock(&park.mutex);
@@ -201,8 +211,7 @@ void park_writeback(fuse_req_t req, uint64_t ino, const char *data, size_t size,
 		answer(req, n);
 		return;
 	}
-	log_warning("no memory for pages written back: writers to mappings wait; remove other files, or give "
-		    "the daemon more memory");
+	say_why();
 	volume_count_parked(park.volume, 1);
 	w.slot = transport_leave();
 	if (!w.slot) {

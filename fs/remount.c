@@ -126,12 +126,30 @@ static int check_atime(const struct options *o, const char *mountpoint, struct w
 	return 0;
 }
 
+/* tmpfs takes the word where it is true already: fstab(5) says it at each remount. */
+static int check_noswap(const struct options *o, const char *mountpoint, struct why *why)
+{
+	char text[TEXT_BYTES];
+	int r;
+
+	if (!o->noswap)
+		return 0;
+	r = read_control(mountpoint, "store/noswap", text);
+	if (r < 0)
+		return no_controls(why, mountpoint, r, "noswap");
+	if (strcmp(text, "1") != 0)
+		return why_say(why, -EINVAL, "option noswap: cannot be had by a remount");
+	return 0;
+}
+
 static int check_fixed(const struct options *o, const char *mountpoint, struct why *why)
 {
 	char text[TEXT_BYTES];
 	int r;
 
 	r = check_atime(o, mountpoint, why);
+	if (!r)
+		r = check_noswap(o, mountpoint, why);
 	if (r < 0)
 		return r;
 	if ((o->given & OPTION_CONTROL) && o->control != control_of(mountpoint))
@@ -218,6 +236,7 @@ static int change(const struct options *o, const char *mountpoint, struct why *w
 {
 	struct limit limits[] = {
 		{ .name = "size", .option = OPTION_SIZE, .value = o->size_pages << PAGE_SHIFT },
+		{ .name = "store_limit", .option = OPTION_STORE_LIMIT, .value = o->store_limit_pages << PAGE_SHIFT },
 		{ .name = "nr_inodes", .option = OPTION_INODES, .value = o->nr_inodes },
 	};
 	struct statvfs st;

@@ -142,7 +142,8 @@ static void make_id(char *ret, size_t size, const char *mountpoint)
 /* The limit is a half of the machine's memory, as of any tmpfs: what bounds names is nr_inodes, which may grow. */
 static void mount_tmpfs(struct rundir *d)
 {
-	if (mount("ksmfs", d->path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0) {
+	if (mount("ksmfs", d->path, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		  d->noswap ? "mode=0700,noswap" : "mode=0700") < 0) {
 		if (geteuid() == 0)
 			log_warning("the databases are in %s itself, not on a tmpfs of their own: %s",
 				    d->path, strerror(errno));

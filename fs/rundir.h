@@ -23,6 +23,7 @@ struct rundir {
 	int lock_fd; /* -1: there is no directory */
 	bool mounted;
 	bool given;
+	bool noswap; /* said by the caller: a tmpfs that is never swapped */
 };
 
 /* `given` is the directory of index=, or empty. */

@@ -23,6 +23,7 @@
 #include "core/log.h"
 #include "core/volume.h"
 #include "fs/newer.h"
+#include "fs/noswap.h"
 #include "fs/order.h"
 #include "fs/pressure.h"
 #include "fs/privileges.h"
@@ -87,7 +88,13 @@ static int make_memory(struct why *why)
 {
 	int r;
 
-	r = volume_memfds(&super.frames_fd, &super.inodes_fd);
+	if (super.options.noswap) {
+		r = noswap_memory(&super.frames_fd, &super.inodes_fd, why);
+		if (r < 0)
+			return r; /* it has said why */
+	} else {
+		r = volume_memfds(&super.frames_fd, &super.inodes_fd);
+	}
 	if (r == 0)
 		r = session_make(&super.session_fd, &super.session);
 	super.watch.session = super.session;
@@ -181,6 +188,8 @@ static pid_t fork_worker(bool rests)
 			.dir = super.rundir.path,
 			.size_pages = o->size_pages,
 			.nr_inodes = o->nr_inodes,
+			.store_limit_pages = o->store_limit_pages,
+			.noswap = o->noswap,
 			.mode = o->mode,
 			.uid = o->uid,
 			.gid = o->gid,
@@ -268,6 +277,7 @@ static int start_mount(const struct options *o, const char *source, const char *
 	if (r < 0)
 		return why_errno(why, r, "cannot drop privileges");
 	super_lock_memory();
+	super.rundir.noswap = o->noswap;
 	r = rundir_make(&super.rundir, o->index, mountpoint, why);
 	if (r < 0)
 		return r;

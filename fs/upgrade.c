@@ -54,6 +54,7 @@ static const struct handover_row rows[] = {
 	HANDOVER_ROW("control", HANDOVER_NUMBER, super.options.control),
 	HANDOVER_ROW("merge_optin", HANDOVER_NUMBER, super.options.merge_optin),
 	HANDOVER_ROW("mount_flags", HANDOVER_NUMBER, super.options.mount_flags),
+	HANDOVER_MORE("noswap", HANDOVER_NUMBER, super.options.noswap),
 	HANDOVER_MORE("refusal", HANDOVER_TEXT, super.refusal.text),
 	HANDOVER_MORE("refusal_error", HANDOVER_NUMBER, super.refusal.error),
 };

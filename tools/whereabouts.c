@@ -301,10 +301,13 @@ int whereabouts_memfd(pid_t pid, const char *name, int *ret_fd)
 	fds = opendir(dir);
 	if (!fds)
 		return -errno;
-	while (fd < 0 && next_link(fds, dir, path, target))
-		if (!strncmp(target, "/memfd:", 7) && !strncmp(target + 7, name, len) &&
-		    (!target[7 + len] || target[7 + len] == ' ')) /* " (deleted)" */
+	while (fd < 0 && next_link(fds, dir, path, target)) {
+		/* with noswap it is a file on a tmpfs that is mounted nowhere */
+		const char *called = target + (!strncmp(target, "/memfd:", 7) ? 7 : target[0] == '/');
+
+		if (!strncmp(called, name, len) && (!called[len] || called[len] == ' ')) /* " (deleted)" */
 			fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
 	closedir(fds);
 	if (fd < 0)
 		return -ENOENT;

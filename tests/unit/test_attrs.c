@@ -143,6 +143,11 @@ static void parse__limits_are_what_the_mount_options_take(void **state)
 		assert_int_equal(parse(good[n].attr, good[n].text, &value), 0);
 		assert_true(value == good[n].value);
 	}
+	assert_int_equal(parse(ATTR_store_limit, "0\n", &value), 0); /* says that there is none, and reads so */
+	assert_int_equal(value, 0);
+	assert_int_equal(parse(ATTR_store_limit, "5k", &value), 0);
+	assert_int_equal(value, 2 * PAGE_BYTES);
+	assert_int_equal(parse(ATTR_store_limit, "17t", &value), -EINVAL);
 	assert_int_equal(parse(ATTR_size, "50%", &half), 0);
 	assert_int_equal(parse(ATTR_size, "100%\n", &all), 0);
 	assert_true(half > 0 && half % PAGE_BYTES == 0 && (2 * half == all || 2 * half == all + PAGE_BYTES));

@@ -103,6 +103,36 @@ static void size__the_last_one_wins(void **state)
 	assert_int_equal(resolved_inodes("nr_inodes=5,nr_inodes=1k", 1000), 1024);
 }
 
+static void store_limit__is_written_as_the_size_and_zero_is_none(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t pages;
+	} sample[] = {
+		{"", 0}, {"store_limit=0", 0}, {"store_limit=64k", 16}, {"store_limit=1", 1}, {"store_limit=10%", 100},
+		{"store_limit=3m,store_limit=0", 0}, {"store_limit=2g,size=1m", 524288},
+	};
+
+	for (unsigned n = 0; n < ARRAY_SIZE(sample); n++) {
+		(void)resolved_size(sample[n].text, 1000);
+		assert_int_equal(o.store_limit_pages, sample[n].pages);
+		assert_int_equal(!!(o.given & OPTION_STORE_LIMIT), !!sample[n].text[0]);
+	}
+	assert_int_equal(resolved_size("size=1m,store_limit=64k", 1000), 256);
+	refuse("store_limit", "store_limit");
+	refuse("store_limit=x", "store_limit");
+	refuse("store_limit=17t", "store_limit");
+}
+
+static void noswap__is_a_word(void **state)
+{
+	accept("");
+	assert_false(o.noswap);
+	accept("noswap");
+	assert_true(o.noswap);
+	refuse("noswap=1", "noswap");
+}
+
 static void size__bad_values_are_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -254,7 +284,7 @@ static void long__texts_are_refused_whole(void **state)
 
 static void help__names_every_option_of_our_own(void **state)
 {
-	static const char *const names[] = {"size=", "nr_blocks=", "nr_inodes=", "mode=", "uid=", "gid=",
+	static const char *const names[] = {"size=", "nr_blocks=", "nr_inodes=", "store_limit=", "noswap", "mode=", "uid=", "gid=",
 					    "index=", "control=", "merge=", "merge_on_write=", "read_ahead_kb=",
 					    "max_ratio=", "remount"};
 	const char *name;
@@ -275,6 +305,8 @@ int main(void)
 		cmocka_unit_test(size__percent_is_of_ram),
 		cmocka_unit_test(size__zero_is_no_limit),
 		cmocka_unit_test(size__the_last_one_wins),
+		cmocka_unit_test(store_limit__is_written_as_the_size_and_zero_is_none),
+		cmocka_unit_test(noswap__is_a_word),
 		cmocka_unit_test(size__bad_values_are_refused),
 		cmocka_unit_test(root__mode_and_owner),
 		cmocka_unit_test(own__options_take_their_values),

@@ -451,6 +451,104 @@ static void limit__of_shared_frames_holds_at_every_instant(void **state)
 	assert_figure(f, pages_shared, SHARED_MAX);
 }
 
+/* Volatile pages, of which each has its like, written with merge_on_write 0 at whatever pace is set. */
+static uint64_t make_pairs(struct fixture *f)
+{
+	uint64_t ino = make_file(f, "pairs");
+
+	put_pages(f, ino, 0, 100, A, 1);
+	put_pages(f, ino, 100, 100, A, 1);
+	return ino;
+}
+
+/* Urged as by who waits: the last pass may have been a moment ago. */
+static void urge_until(struct fixture *f, enum attr attr, int64_t value)
+{
+	for (unsigned n = 0; n < SOON_MS && figure(f, attr) != value; n++) {
+		scan_urge(f->v->scan);
+		rest_ms(1);
+	}
+	assert_int_equal(figure(f, attr), value);
+}
+
+static void urgent__all_is_merged_at_once_whatever_the_pace(void **state)
+{
+	static const uint64_t pace[][2] = { { 1, 1000000 }, { 0, 20 } }; /* pages_to_scan, sleep_millisecs */
+	struct fixture *f = *state;
+
+	set(f, ATTR_merge_on_write, 0);
+	set(f, ATTR_smart_scan, 1);
+	set(f, ATTR_sleep_millisecs, 1000000);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	for (unsigned n = 0; n < ARRAY_SIZE(pace); n++) {
+		uint64_t ino;
+
+		set(f, ATTR_pages_to_scan, pace[n][0]);
+		set(f, ATTR_sleep_millisecs, pace[n][1]);
+		ino = make_pairs(f);
+		assert_true(figure(f, ATTR_store_frames) > 150);
+		urge_until(f, ATTR_pages_sharing, 100); /* nobody else is that quick */
+		drop_file(f, "pairs", ino);
+	}
+}
+
+static void urgent__not_again_before_something_has_changed(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino;
+
+	set(f, ATTR_merge_on_write, 0);
+	set(f, ATTR_pages_to_scan, 0);
+	ino = make_pairs(f);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	urge_until(f, ATTR_scan_urgent_passes, 1);
+	for (unsigned n = 0; n < 50; n++) {
+		scan_urge(f->v->scan);
+		rest_ms(1);
+	}
+	assert_figure(f, scan_urgent_passes, 1);
+	put_page(f, ino, 7, 5 * A);
+	urge_until(f, ATTR_scan_urgent_passes, 2);
+}
+
+static void urgent__nothing_is_merged_unless_run_is_1(void **state)
+{
+	struct fixture *f = *state;
+
+	set(f, ATTR_merge_on_write, 0);
+	set(f, ATTR_run, 0);
+	(void)make_pairs(f);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	for (unsigned n = 0; n < 20; n++) {
+		scan_urge(f->v->scan);
+		rest_ms(1);
+	}
+	assert_figure(f, scan_urgent_passes, 0);
+	assert_counts(f, 0, 0, 0, 0, 200);
+}
+
+static void urgent__a_writer_without_a_frame_has_it_made(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t other = make_file(f, "other");
+	uint8_t page[PAGE_BYTES];
+	ssize_t n = 0;
+
+	set(f, ATTR_merge_on_write, 0);
+	set(f, ATTR_pages_to_scan, 0);
+	assert_int_equal(scan_start(f->v->scan), 0);
+	set(f, ATTR_store_limit, 216 << PAGE_SHIFT);
+	(void)make_pairs(f);
+	fill_page(page, 5 * A);
+	for (unsigned k = 0; k < SOON_MS && n >= 0; k++) /* until there are no more */
+		n = volume_write(f->v, other, (uint64_t)k << PAGE_SHIFT, page, sizeof(page), 0);
+	assert_int_equal(n, -ENOSPC);
+	for (unsigned k = 0; k < SOON_MS && !figure(f, ATTR_scan_urgent_passes); k++)
+		rest_ms(1);
+	assert_true(figure(f, ATTR_pages_sharing) >= 100);
+	assert_int_equal(volume_write(f->v, other, 1 << 20, page, sizeof(page), 0), sizeof(page));
+}
+
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(pass__looks_at_every_frame_once),
 	FIXTURE_TEST(thread__three_passes_and_then_sleep),
@@ -470,6 +568,10 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(limit__of_shared_frames_is_kept_and_raised),
 	FIXTURE_TEST(limit__room_that_a_removal_makes_is_used),
 	FIXTURE_TEST(limit__of_shared_frames_holds_at_every_instant),
+	FIXTURE_TEST(urgent__all_is_merged_at_once_whatever_the_pace),
+	FIXTURE_TEST(urgent__not_again_before_something_has_changed),
+	FIXTURE_TEST(urgent__nothing_is_merged_unless_run_is_1),
+	FIXTURE_TEST(urgent__a_writer_without_a_frame_has_it_made),
 };
 
 int main(void)

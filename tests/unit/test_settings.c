@@ -11,7 +11,7 @@
 
 static struct settings s;
 static const struct settings_use nothing;
-static const struct settings_use much = { .pages_shared = 77, .charged = 77, .inodes = 77 };
+static const struct settings_use much = { .pages_shared = 77, .charged = 77, .inodes = 77, .frames = 77 };
 
 static int reset(void **state)
 {
@@ -73,6 +73,13 @@ static void store__limits_leave_room_for_what_is_in_use(void **state)
 		assert_setting(nr_inodes, 5);
 		change(ATTR_size, attr_rows[ATTR_size].max);
 		change(ATTR_nr_inodes, attr_rows[ATTR_nr_inodes].max);
+	}
+	for (unsigned n = 0; n < 2; n++) {
+		const struct settings_use frames = { .frames = 10 };
+
+		assert_int_equal(settings_store(&s, ATTR_store_limit, 9 * PAGE_BYTES, &frames), -EINVAL);
+		assert_int_equal(settings_store(&s, ATTR_store_limit, 10 * PAGE_BYTES, &frames), SETTINGS_CHANGED);
+		change(ATTR_store_limit, 0);
 	}
 	refuse(ATTR_size, 0, 0, EINVAL);
 	refuse(ATTR_nr_inodes, 0, 0, EINVAL);
