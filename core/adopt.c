@@ -118,7 +118,7 @@ static void count_slots(struct pool *p, const struct leaf *l)
 	if (count[SLOT_LENT]) /* whoever was giving them back had taken the mark away first */
 		atomic_fetch_or(&record->flags, INODE_LENT);
 	if (kept + count[SLOT_LENT])
-		(void)pool_charge(p, kept + count[SLOT_LENT], true);
+		(void)pool_charge(p, l->inode, kept + count[SLOT_LENT], true);
 }
 
 static int adopt_leaf(struct pool *p, const struct leaf *l)

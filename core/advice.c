@@ -123,7 +123,8 @@ void advice_inherit(struct inode *i, const struct inode *dir)
 
 static bool may_merge(const struct inode *i, unsigned says)
 {
-	return (says == AS_WHOLE ? advice_of_whole(i) : (enum advice)says) == ADVICE_MERGEABLE;
+	return i->record->domain != DOMAIN_ALONE &&
+	       (says == AS_WHOLE ? advice_of_whole(i) : (enum advice)says) == ADVICE_MERGEABLE;
 }
 
 bool advice_may_merge(const struct inode *i, const struct frames *f, uint64_t index)

@@ -22,7 +22,8 @@ enum { ADVICE_POINTS_MAX = 1 << 14 };
 
 static inline bool advice_is_plain(const struct inode *i)
 {
-	return !i->record->ranges && !(i->record->flags & (INODE_UNMERGEABLE | INODE_KEEP));
+	return !i->record->ranges && !(i->record->flags & (INODE_UNMERGEABLE | INODE_KEEP)) &&
+	       i->record->domain != DOMAIN_ALONE;
 }
 
 /* What was said of the whole; of a directory, what its new entries start with. */

@@ -8,6 +8,8 @@
  *   O1     what was said of ranges is in order                                              [check_inode]
  *   G3     bytes beyond the end of a file are zero                                          [check_tail]
  *   Z1     what is charged is what there is                                                 [check_sums]
+ *   L1-L4  a tenant is charged for what its inodes have                                    [check_tenants]
+ *   D1 D2  who is in which domain, and how many                                             [visit_name, check_domains]
  *   X1 X2  extended attributes have an owner who knows, and a mode says what its list says   [check_xattrs]
  *   N, T3  link counts are the names; who has neither name nor lookup nor open is gone      [check_links]
  */
@@ -18,7 +20,7 @@
 #include "advice.h"
 #include "failpoint.h"
 #include "ptab.h"
-#include "volume_inside.h"
+#include "volume_tenants.h"
 #include "volume_xattr.h"
 
 struct walk {
@@ -33,6 +35,7 @@ struct walk {
 	uint64_t records;
 	uint64_t slots, zero, reserved;
 	uint64_t xattr_space;
+	uint32_t *domains; /* inodes, by domain */
 	struct inode *inode; /* being walked */
 	uint64_t inode_slots, inode_lent;
 };
@@ -130,6 +133,78 @@ static void check_inode(struct walk *w, struct inode *i) REQUIRES_SHARED(i->map)
 	check_tail(w, i);
 }
 
+/* --- tenants and domains ------------------------------------------------------------------------ */
+
+static void forget_tenants(struct walk *w)
+{
+	const struct tenants *ts = w->v->tenants;
+
+	for (struct tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t))
+		t->found.pages = t->found.space = t->found.inodes = 0;
+}
+
+static void count_inode(struct walk *w, struct inode *i)
+{
+	struct tenant *t = i->tenant;
+
+	w->domains[i->record->domain]++;
+	if (i->record->tenant != (t ? t->dir->number : 0))
+		violation(w, "inode %u: its tenant is %u, and what it takes is another's", i->number,
+			  (uint32_t)i->record->tenant);
+	if (!t)
+		return;
+	t->found.pages += w->inode_slots;
+	t->found.space += INODE_SPACE;
+	t->found.inodes++;
+}
+
+static void count_space(struct inode *i, uint64_t bytes)
+{
+	struct tenant *t = i->tenant;
+
+	if (t)
+		t->found.space += bytes;
+}
+
+static void check_tenant(struct walk *w, const struct tenant *t)
+{
+	uint32_t number = t->dir->number;
+
+	if (t->pages < t->found.pages || (!w->v->pool.waiting && t->pages != t->found.pages))
+		violation(w, "tenant %u: %" PRIu64 " pages are charged for %" PRIu64 " slots", number,
+			  (uint64_t)t->pages, t->found.pages);
+	if (t->inodes != t->found.inodes)
+		violation(w, "tenant %u: %" PRIu64 " inodes are counted, there are %" PRIu64, number,
+			  (uint64_t)t->inodes, t->found.inodes);
+	if (t->space != t->found.space)
+		violation(w, "tenant %u: %" PRIu64 " bytes of inodes, names and extended attributes are charged, and there "
+			  "are %" PRIu64, number, (uint64_t)t->space, t->found.space);
+	if (t->size_pages == TENANT_NO_LIMIT && t->nr_inodes == TENANT_NO_LIMIT)
+		violation(w, "tenant %u has no limit", number);
+}
+
+static void check_tenants(struct walk *w)
+{
+	const struct tenants *ts = w->v->tenants;
+	unsigned count = 0;
+
+	for (const struct tenant *t = tenants_next(ts, NULL); t; t = tenants_next(ts, t), count++)
+		check_tenant(w, t);
+	if (count != tenants_count(ts))
+		violation(w, "%u tenants are counted, there are %u", tenants_count(ts), count);
+}
+
+static void check_domains(struct walk *w)
+{
+	for (uint32_t domain = 1; domain <= UINT16_MAX; domain++) {
+		uint32_t counted = domains_inodes(w->v->domains, (uint16_t)domain, w->domains[domain]);
+
+		if (counted != w->domains[domain])
+			violation(w, "domain %u: %u inodes are counted, there are %u", domain, counted,
+				  w->domains[domain]);
+	}
+}
+
 /* --- frames ----------------------------------------------------------------------------------- */
 
 static void check_indexed(struct walk *w, uint32_t frame, const struct frame_info *info)
@@ -221,19 +296,32 @@ static void check_sums(struct walk *w)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
+static struct inode *by_number(struct volume *v, uint32_t number)
+{
+	uint32_t next = number;
+	struct inode *i = itable_next(v->pool.itable, &next);
+
+	return i && i->number == number ? i : NULL;
+}
+
 static int visit_name(void *arg, uint32_t dir, const struct names_entry *e)
 {
 	struct walk *w = arg;
 	struct inode *i = volume_inode(w->v, e->ino);
 	struct inode_attr attr;
 
-	if (!i || dir >= w->records) {
+	struct inode *above = by_number(w->v, dir);
+
+	if (!i || !above) {
 		violation(w, "a name in directory %u is of inode %" PRIu64 ", which is not there", dir,
 			  e->ino);
 		return 0;
 	}
 	attr = inode_attr_get(i);
 	w->names[i->number]++;
+	if (!volume_may_be_in(w->v, i, above))
+		violation(w, "inode %u (tenant %u, domain %u) is in directory %u of another", i->number,
+			  (uint32_t)i->record->tenant, i->record->domain, dir);
 	if (!S_ISDIR(attr.mode))
 		return 0;
 	w->dirs[dir]++;
@@ -251,10 +339,10 @@ static void check_links(struct walk *w, struct inode *i)
 	if (S_ISDIR(attr.mode) && (names || inode_ino(i) == ROOT_INO))
 		links = 2 + w->dirs[i->number];
 	else if (names > 1)
-		w->more_names += names - 1;
+		w->more_names += names - 1, count_space(i, (uint64_t)(names - 1) * INODE_SPACE);
 	if (attr.nlink != links)
 		violation(w, "inode %u says %u links and has %u", i->number, attr.nlink, links);
-	if (!links && !i->record->lookups && !i->record->opens && i->record->used == INODE_USED)
+	if (!links && !i->record->lookups && !i->record->opens && i->record->used == INODE_USED && !tenant_keeps(i))
 		violation(w, "inode %u has no name, and nobody knows it", i->number);
 }
 
@@ -271,6 +359,7 @@ static int visit_xattr(void *arg, const struct names_xattr *x)
 		violation(w, "inode %" PRIu64 " has %s and does not know it", x->ino, x->name);
 		return 0;
 	}
+	count_space(i, x->space);
 	if (!volume_is_access_acl((struct name){ x->name, x->len }))
 		return 0;
 	r = volume_access_mode(w->v, i, &mode);
@@ -297,7 +386,9 @@ static bool walk_init(struct walk *w)
 	w->refs = mem_alloc(w->frames, sizeof(*w->refs));
 	w->names = mem_alloc(w->records, sizeof(*w->names));
 	w->dirs = mem_alloc(w->records, sizeof(*w->dirs));
-	return w->refs && w->names && w->dirs;
+	w->domains = mem_alloc(UINT16_MAX + 1, sizeof(*w->domains));
+	forget_tenants(w);
+	return w->refs && w->names && w->dirs && w->domains;
 }
 
 static void walk_fini(struct walk *w)
@@ -305,6 +396,7 @@ static void walk_fini(struct walk *w)
 	mem_free(w->refs);
 	mem_free(w->names);
 	mem_free(w->dirs);
+	mem_free(w->domains);
 }
 
 int check(struct volume *v, check_report *report, void *arg)
@@ -318,6 +410,7 @@ int check(struct volume *v, check_report *report, void *arg)
 		for (number = 0; (i = itable_next(v->pool.itable, &number));) {
 			rwlock_take_shared(&i->map);
 			check_inode(&w, i);
+			count_inode(&w, i);
 			rwlock_drop_shared(&i->map);
 		}
 		check_frames(&w);
@@ -331,6 +424,10 @@ int check(struct volume *v, check_report *report, void *arg)
 	if (!r && w.more_names != itable_names(v->pool.itable))
 		violation(&w, "%" PRIu64 " names beyond the first are counted, there are %" PRIu64,
 			  itable_names(v->pool.itable), w.more_names);
+	if (!r) {
+		check_tenants(&w);
+		check_domains(&w);
+	}
 	walk_fini(&w);
 	return r < 0 ? r : w.violations;
 }

@@ -146,7 +146,7 @@ static int charge(struct batch *b)
 
 		if (f->stage != LOOK || f->seen != SLOT_HOLE || f->charged)
 			continue;
-		if (!pool_charge(b->pool, 1, force)) {
+		if (!pool_charge(b->pool, b->inode, 1, force)) {
 			b->count = n;
 			return n ? 0 : -ENOSPC;
 		}
@@ -556,7 +556,7 @@ void fault_finish(struct batch *b, unsigned all)
 	}
 	fault_give_back(b);
 	if (charged)
-		pool_uncharge(b->pool, charged);
+		pool_uncharge(b->pool, b->inode, charged);
 }
 
 int fault_write(struct pool *p, struct inode *i, uint64_t offset, const void *data, size_t len,

@@ -23,7 +23,7 @@
 #include "names.h"
 
 #ifndef MEMFD_FORMAT /* tests make a program of another */
-#define MEMFD_FORMAT 5
+#define MEMFD_FORMAT 6
 #endif
 
 enum {
@@ -323,6 +323,7 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 	record->resizing = 0;
 	record->domain = domain;
 	record->tenant = 0;
+	(*ret)->tenant = NULL;
 	for (unsigned i = 0; i < INODE_DIRECT; i++)
 		record->direct[i] = 0;
 	if (number >= h->records)

@@ -26,6 +26,7 @@
 enum {
 	INODE_DIRECT = 8,
 	INODE_SPACE = 1024, /* bytes of extended attributes that count as an inode, as on tmpfs */
+	DOMAIN_ALONE = UINT16_MAX, /* a domain in which nothing is merged */
 };
 
 /* What stat(2) shows, less what is counted elsewhere. */
@@ -69,7 +70,8 @@ struct inode_record {
 	_Atomic uint64_t ranges; /* what was said of ranges: points << 32 | frame, or 0 */
 	_Atomic uint64_t slots;  /* slots that are neither holes nor lent */
 	_Atomic uint64_t mtime_set; /* when somebody set mtime (seconds since boot), 0: since then written */
-	_Atomic uint16_t domain, tenant; /* fixed at creation; unmerging may still ask who had the record before */
+	_Atomic uint16_t domain; /* fixed at creation; unmerging may still ask who had the record before */
+	_Atomic uint32_t tenant; /* record number of a directory, or 0: tenants.h */
 	_Atomic uint32_t resizing; /* writes and truncations on their way: there may be something beyond the end */
 } __attribute__((aligned(64)));
 
@@ -87,10 +89,13 @@ struct inode_header {
 	struct rows rows[2];
 };
 
+struct tenant;
+
 struct inode {
 	struct inode_record *record;
 	uint32_t number;
 	_Atomic uint32_t seq; /* grows when slots were taken away or moved under the exclusive map lock */
+	_Atomic(struct tenant *) tenant; /* NULL: none */
 	struct rwlock map;
 	struct lock attr;
 };

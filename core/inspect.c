@@ -6,6 +6,7 @@
  *   T2  words of a record are in their range                                      [check_record]
  *   B1  tables and ranges are trees of frames that nobody else has                [visit_node]
  *   S2  slots say something known, or the number of a frame that is no node       [check_slots]
+ *   L1  its tenant is a directory that says so itself             [has_tenant]
  *   T3  there is a root directory, and only regular files have pages              [check_record, inspect]
  */
 #include "inspect.h"
@@ -96,6 +97,16 @@ static int visit_node(void *arg, uint32_t node)
 	return 0;
 }
 
+/* L1 */
+static bool has_tenant(const struct look *l, const struct inode *i)
+{
+	uint32_t tenant = i->record->tenant, number = tenant;
+	const struct inode *dir = tenant ? itable_next(l->v->pool.itable, &number) : NULL;
+
+	return !tenant || (dir && dir->number == tenant && dir->record->tenant == tenant &&
+			   S_ISDIR(dir->record->attr[dir->record->live & 1].mode));
+}
+
 /* False: it cannot be followed. */
 static bool check_record(struct look *l, const struct inode *i)
 {
@@ -110,6 +121,8 @@ static bool check_record(struct look *l, const struct inode *i)
 	}
 	if (ptab_walk_nodes(i, f, visit_node, l) < 0 || advice_walk_nodes(i, f, visit_node, l) < 0)
 		return false;
+	if (!has_tenant(l, i))
+		violation(l, "belongs to tenant %u, which does not exist", (uint32_t)i->record->tenant);
 	mode = i->record->attr[i->record->live].mode;
 	if (i->record->root && i->record->used == INODE_USED && !S_ISREG(mode))
 		violation(l, "has pages, and is no file (mode %o)", mode);

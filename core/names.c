@@ -59,6 +59,7 @@ const struct catalog_schema names_schema = {
 	   "	value BLOB NOT NULL, -- up to 64 KiB\n"
 	   "	PRIMARY KEY (ino, name)\n"
 	   ") WITHOUT ROWID;"
+	   "CREATE TABLE domain (number INTEGER PRIMARY KEY, uid INTEGER NOT NULL); -- where each user has one\n"
 	   "CREATE TABLE origin ( -- one row\n"
 	   "	secret_check INTEGER NOT NULL -- tells whether places come from the same secret\n"
 	   ");",

@@ -25,7 +25,10 @@
 
 struct names;
 
-enum { NAMES_FORMAT = 2 }; /* of the database */
+/* The inode number of the directory that has no name. */
+#define ROOT_INO UINT64_C(1)
+
+enum { NAMES_FORMAT = 3 }; /* of the database */
 enum { NAME_BYTES_MAX = 255, SYMLINK_BYTES_MAX = 4095 };
 enum names_r { NAMES_OK, NAMES_ABSENT, NAMES_EXISTS };
 
@@ -98,6 +101,11 @@ int names_walk(struct names *n, names_visit *visit, void *arg) must_check;
 /* The same for those who need no names, and no others meanwhile: `visit` is called under the lock. */
 typedef int names_visit_ino(void *arg, uint32_t dir_record, uint64_t ino);
 int names_walk_inos(struct names *n, names_visit_ino *visit, void *arg) must_check;
+
+/* names_domains.c: `number` stands for what user `uid` makes; neither has been said before. */
+int names_domain_add(struct names *n, uint64_t number, uint64_t uid) must_check;
+typedef int names_visit_domain(void *arg, uint64_t number, uint64_t uid);
+int names_domain_walk(struct names *n, names_visit_domain *visit, void *arg) must_check;
 
 /* False: the disk is full, and what is left of it is for removals: nobody else should write to it now. */
 bool names_have_space(struct names *n) must_check;

@@ -218,6 +218,31 @@ int names_xattr_drop(struct names *n, uint64_t ino, uint64_t *ret_freed)
 	return r;
 }
 
+static int space_locked(struct names *n, uint64_t ino, uint64_t *ret) REQUIRES(n->lock)
+{
+	_cleanup_(catalog_reset) sqlite3_stmt *stmt = NULL;
+	struct names_xattr x;
+	int r;
+
+	*ret = 0;
+	r = prepare(n, "SELECT ino, name, length(value) FROM xattr WHERE ino = ?1", ino, NULL, &stmt);
+	while (!r && (r = catalog_step(n->catalog, stmt)) == CATALOG_ROW) {
+		r = read_row(stmt, &x);
+		*ret += r < 0 ? 0 : x.space;
+	}
+	return r;
+}
+
+int names_xattr_space_of(struct names *n, uint64_t ino, uint64_t *ret)
+{
+	int r;
+
+	lock_take(&n->lock);
+	r = space_locked(n, ino, ret);
+	lock_drop(&n->lock);
+	return r;
+}
+
 static bool begins_with(const void *bytes, size_t len, struct name with)
 {
 	return with.len && len >= with.len && memcmp(bytes, with.bytes, with.len) == 0;

@@ -34,6 +34,9 @@ int names_xattr_set(struct names *n, uint64_t ino, struct name name, struct name
 /* NAMES_ABSENT: there was none. */
 int names_xattr_remove(struct names *n, uint64_t ino, struct name name, uint64_t *ret_freed) must_check;
 
+/* What all of an inode's take. */
+int names_xattr_space_of(struct names *n, uint64_t ino, uint64_t *ret) must_check;
+
 /* Some of what an inode has, so that it takes little of a full disk, and of the time of others; *ret_freed is their
  * space.  1: there may be more. */
 int names_xattr_drop(struct names *n, uint64_t ino, uint64_t *ret_freed) must_check;

@@ -2,9 +2,10 @@
 /* core/pool.h - what every module above the store has at hand.
  *
  * Owns     nothing: it names what volume.c opened, and counts what `size` limits.
- * Keeps    Z1 charged pages = slots that are not holes, plus what requests in flight have charged.
+ * Keeps    Z1 charged pages = slots that are not holes, plus what requests in flight have charged; and so for each
+ *             tenant, of its inodes.
  * Threads  the pointers never change; the charge is atomic, and changes inside the gate: who closes it knows it.
- * Fails    pool_charge(): false at the limit.
+ * Fails    pool_charge(): false at either limit.
  */
 #pragma once
 
@@ -13,6 +14,7 @@
 #include "inode.h"
 #include "pagelock.h"
 #include "settings.h"
+#include "tenants.h"
 
 struct pool {
 	struct gate *gate;
@@ -48,20 +50,26 @@ static inline uint64_t pool_size_pages(const struct pool *p)
 	return pool_setting(p, ATTR_size) >> PAGE_SHIFT;
 }
 
-/* Charge `n` pages; with `force` also beyond the limit (a writeback is never refused for it). */
-static inline bool pool_charge(struct pool *p, uint64_t n, bool force)
+/* Charge `n` pages of `i`, its tenant, too; with `force` also beyond the limits (a writeback is never refused for
+ * them). */
+static inline bool pool_charge(struct pool *p, struct inode *i, uint64_t n, bool force)
 {
 	uint64_t charged = atomic_load_explicit(&p->charged, memory_order_relaxed);
 
+	if (!tenant_charge(i->tenant, n, force))
+		return false;
 	do {
-		if (!force && charged + n > pool_size_pages(p))
+		if (!force && charged + n > pool_size_pages(p)) {
+			tenant_uncharge(i->tenant, n);
 			return false;
+		}
 	} while (!atomic_compare_exchange_weak(&p->charged, &charged, charged + n));
 	return true;
 }
 
-static inline void pool_uncharge(struct pool *p, uint64_t n)
+static inline void pool_uncharge(struct pool *p, struct inode *i, uint64_t n)
 {
+	tenant_uncharge(i->tenant, n);
 	atomic_fetch_sub(&p->charged, n);
 }
 

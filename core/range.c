@@ -38,7 +38,7 @@ static bool clear_some(struct pool *p, struct inode *i, uint64_t from, uint64_t 
 	for (unsigned k = 0; k < nodes; k++)
 		frames_put_table(p->frames, node[k]);
 	if (n) {
-		pool_uncharge(p, n);
+		pool_uncharge(p, i, n);
 		failpoint_kill(KILL_range_clearing);
 	}
 	return n || nodes;
@@ -154,7 +154,7 @@ static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_
 		if (*io_left)
 			--*io_left;
 		else
-			(void)pool_charge(p, 1, true); /* a hole made since they were counted */
+			(void)pool_charge(p, i, 1, true); /* a hole made since they were counted */
 		*slot = as;
 		failpoint_kill(KILL_range_reserved);
 		pool_slot_changed(p, i, SLOT_HOLE, as);
@@ -174,7 +174,7 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 
 	if (as == SLOT_RESERVED && left > frames_left(p->frames, FRAMES_ORDINARY))
 		return -ENOSPC; /* as a write of them would; by the limit there is now, for nothing is kept for them */
-	if (!pool_charge(p, left, false))
+	if (!pool_charge(p, i, left, false))
 		return -ENOSPC;
 	if (as == SLOT_LENT)
 		atomic_fetch_or(&i->record->flags, INODE_LENT);
@@ -187,7 +187,7 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 		if (index < end)
 			pool_step_aside(p);
 	}
-	pool_uncharge(p, left);
+	pool_uncharge(p, i, left);
 	return r;
 }
 
@@ -209,7 +209,7 @@ static bool return_some(struct pool *p, struct inode *i, uint64_t *io_from, uint
 	}
 	i->seq++;
 	rwlock_drop(&i->map);
-	pool_uncharge(p, n);
+	pool_uncharge(p, i, n);
 	failpoint_kill(KILL_lent_returned);
 	*io_from = at;
 	return slot != NULL;

@@ -14,7 +14,7 @@
 #include "log.h"
 #include "ptab.h"
 #include "range.h"
-#include "volume_inside.h"
+#include "volume_tenants.h"
 #include "volume_xattr.h"
 
 /* By record number; its generation is whatever it is now. */
@@ -86,8 +86,10 @@ static int set_links(struct links *l, struct inode *i)
 		l->tally[t->parent].dirs++;
 		return 0;
 	}
-	if (t->names > 1)
+	if (t->names > 1) {
 		(void)!itable_add_names(l->v->pool.itable, t->names - 1, true);
+		(void)!tenant_take(i->tenant, (uint64_t)(t->names - 1) * INODE_SPACE, true);
+	}
 	if (attr.nlink == t->names)
 		return 0;
 	attr.nlink = t->names;
@@ -163,7 +165,10 @@ static int adopt_xattr(void *arg, const struct names_xattr *x)
 	if (!i || inode_ino(i) != x->ino)
 		return FOLD(names_xattr_remove(v->names, x->ino, name, &freed));
 	(void)!itable_take_space(v->pool.itable, x->space, true);
+	(void)!tenant_take(i->tenant, x->space, true);
 	atomic_fetch_or(&i->record->flags, INODE_XATTRS);
+	if (volume_is_limit(name))
+		return volume_adopt_limit(v, i, name);
 	return volume_is_access_acl(name) ? adopt_acl(v, i) : 0;
 }
 
@@ -264,6 +269,9 @@ int recover(struct volume *v, const struct receipts *receipts)
 	r = settle_receipts(v, receipts);
 	if (r < 0)
 		return r;
+	r = volume_adopt_tenants(v);
+	if (r < 0)
+		return r;
 	r = adopt_begin(&a, &v->pool);
 	if (!r)
 		r = recount_links(v);
@@ -273,5 +281,8 @@ int recover(struct volume *v, const struct receipts *receipts)
 	if (!r)
 		r = names_xattr_walk(v->names, adopt_xattr, v);
 	failpoint_kill(KILL_recover_linked);
-	return r < 0 ? r : settle_all(v);
+	if (r < 0)
+		return r;
+	volume_settle_tenants(v);
+	return settle_all(v);
 }

@@ -156,7 +156,7 @@ bool scan_is_idle(struct scan *s)
 
 static bool has_nothing_to_merge(const struct inode *i)
 {
-	return advice_of_whole(i) != ADVICE_MERGEABLE && !i->record->ranges;
+	return i->record->domain == DOMAIN_ALONE || (advice_of_whole(i) != ADVICE_MERGEABLE && !i->record->ranges);
 }
 
 static bool is_wanted(struct frames *f, uint32_t slot, enum merge_how how)

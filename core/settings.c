@@ -38,6 +38,8 @@ static int allowed(const struct settings *s, enum attr attr, uint64_t value, con
 		return value < use->inodes ? -EINVAL : 0;
 	case ATTR_store_limit:
 		return value && value >> PAGE_SHIFT < use->frames ? -EINVAL : 0;
+	case ATTR_domain: /* each inode has been given one */
+		return -EPERM;
 	default:
 		return 0;
 	}

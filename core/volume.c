@@ -17,7 +17,7 @@
 #include "range.h"
 #include "recall.h"
 #include "unmerge.h"
-#include "volume_inside.h"
+#include "volume_tenants.h"
 #include "volume_xattr.h"
 
 enum {
@@ -140,6 +140,8 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 
 	r = room_new(&v->room);
 	if (!r)
+		r = tenants_new(&v->tenants);
+	if (!r)
 		r = itable_open(config->inodes_fd, v->room, config->copy, &p->itable, ret_empty);
 	if (!r)
 		r = arena_open(config->frames_fd, store_pages() << PAGE_SHIFT, config->copy, &v->frames_arena);
@@ -210,6 +212,7 @@ static int make_root(struct volume *v, const struct volume_config *config)
 	preset(v, ATTR_nr_inodes, config->nr_inodes);
 	preset(v, ATTR_store_limit, config->store_limit_pages << PAGE_SHIFT);
 	preset(v, ATTR_merge_on_write, config->merge_on_write);
+	preset(v, ATTR_domain, config->domain);
 	inode_stamp(&attr, INODE_ATIME | INODE_MTIME | INODE_CTIME | INODE_BTIME);
 	r = itable_new(v->pool.itable, &attr, 0, &root);
 	if (r < 0)
@@ -263,8 +266,12 @@ int volume_open(const struct volume_config *config, struct volume **ret)
 		remove_stale_names(v->dir);
 	if (!r)
 		r = names_open(v->dir, itable_header(v->pool.itable)->names_secret, &v->names);
+	if (!r && empty)
+		r = make_root(v, config);
 	if (!r)
-		r = empty ? make_root(v, config) : recover(v, &config->receipts);
+		r = domains_new((enum domains_by)pool_setting(&v->pool, ATTR_domain), v->names, &v->domains);
+	if (!r && !empty)
+		r = recover(v, &config->receipts);
 	if (!r)
 		rules_changed(v);
 	v->taken_over = !empty;
@@ -297,11 +304,13 @@ void volume_close(struct volume *v)
 	scan_free(v->scan);
 	keeper_free(v->keeper);
 	indexdb_close(v->indexdb);
+	domains_free(v->domains);
 	names_close(v->names);
 	content_free(v->pool.content);
 	frames_free(v->pool.frames);
 	arena_close(&v->frames_arena);
 	itable_close(v->pool.itable);
+	tenants_free(v->tenants);
 	room_free(v->room);
 	lock_fini(&v->names_lock);
 	gate_fini(&v->gate);
@@ -312,7 +321,7 @@ void volume_bury(struct volume *v, struct inode *i)
 {
 	bool had_pages = i->record->slots;
 
-	if (!inode_bury(i))
+	if (tenant_keeps(i) || !inode_bury(i))
 		return;
 	range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
 	advice_cut(&v->pool, i, 0);
@@ -323,10 +332,26 @@ void volume_bury(struct volume *v, struct inode *i)
 		keeper_change(v->keeper);
 }
 
+/* The last of a tenant may be what its directory has waited for. */
+static void free_record(struct volume *v, struct inode *i)
+{
+	struct tenant *t = i->tenant;
+	bool is_dir = t && t->dir == i;
+
+	domains_leave(v->domains, i->record->domain);
+	if (is_dir)
+		tenants_end(v->tenants, i);
+	itable_free(v->pool.itable, i);
+	if (!t || is_dir)
+		return;
+	tenant_leave(t);
+	volume_bury(v, t->dir);
+}
+
 void volume_discard(struct volume *v, struct inode *i)
 {
 	if (volume_drop_xattrs(v, i)) {
-		itable_free(v->pool.itable, i);
+		free_record(v, i);
 		return;
 	}
 	atomic_fetch_add(&v->unburied, 1);
@@ -355,27 +380,6 @@ void volume_bury_rest(struct volume *v)
 const char *volume_dir(const struct volume *v)
 {
 	return v->dir;
-}
-
-int volume_statfs(struct volume *v, struct statvfs *ret)
-{
-	struct pool *p = &v->pool;
-	uint64_t size = pool_size_pages(p), charged = p->charged;
-	uint64_t left = size > charged ? size - charged : 0;
-	uint64_t max = pool_setting(p, ATTR_nr_inodes), used = itable_charged(p->itable);
-
-	*ret = (struct statvfs){
-		.f_bsize = PAGE_BYTES,
-		.f_frsize = PAGE_BYTES,
-		.f_blocks = size,
-		.f_bfree = left,
-		.f_bavail = left,
-		.f_files = max,
-		.f_ffree = max > used ? max - used : 0,
-		.f_favail = max > used ? max - used : 0,
-		.f_namemax = NAME_BYTES_MAX,
-	};
-	return 0;
 }
 
 /* `run` says 2 already, so nothing is merged behind us. */

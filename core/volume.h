@@ -25,8 +25,6 @@
 
 struct volume;
 
-#define ROOT_INO UINT64_C(1)
-
 /* When reading moves the time of access: as relatime, strictatime and noatime of mount(8). */
 enum volume_atime { VOLUME_ATIME_RELATIVE, VOLUME_ATIME_STRICT, VOLUME_ATIME_NEVER };
 
@@ -46,6 +44,7 @@ struct volume_config {
 	gid_t gid;
 	bool merge_on_write; /* what the setting starts with */
 	bool merge_optin;    /* what nobody has advised otherwise is left out of merging */
+	uint64_t domain;     /* as ATTR_domain, which cannot be changed */
 	enum volume_atime atime, dir_atime;
 	bool copy; /* look at a file system in use: everything happens in a private copy of the memfds, and
 		    * `dir` holds a copy of names.db; index.db is left alone */
@@ -154,7 +153,29 @@ int volume_set_flags(struct volume *v, uint64_t ino, unsigned flags) must_check;
 int volume_may_change(struct volume *v, uint64_t ino) must_check;
 /* Nothing to be set (chown to nobody) is a change, too: of ctime. */
 int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret) must_check;
-int volume_statfs(struct volume *v, struct statvfs *ret) must_check;
+/* Of what `ino` may take: in a tenant its limits are shown, and what is free as far as the mount has it, too. */
+int volume_statfs(struct volume *v, uint64_t ino, struct statvfs *ret) must_check;
+
+/* --- tenants ---------------------------------------------------------------------------------- */
+
+/* A directory in the root with limits of its own, which are two of its extended attributes (ksmfs/xattr.h): -EINVAL for
+ * no amounts, for other inodes, and for less than is in use.  What is made in it belongs to it, cannot be renamed or
+ * linked out of it (-EXDEV), and counts against its limits (-ENOSPC) as well as against the mount's.  A directory
+ * becomes a tenant, and ceases to be one, only when nobody else is in it: -ENOTEMPTY. */
+
+struct volume_tenant {
+	uint64_t dir;
+	char name[NAME_BYTES_MAX + 1];
+	uint64_t size_pages, nr_inodes; /* limits; UINT64_MAX: none */
+	uint64_t used_pages, inodes;    /* what counts against them */
+};
+
+/* The next behind `*cursor` (0: the first), which is moved to it; -ENOENT at the end. */
+int volume_tenants(struct volume *v, uint64_t *cursor, struct volume_tenant *ret) must_check;
+/* -ENOENT: no such name, or no tenant. */
+int volume_tenant_find(struct volume *v, struct name name, struct volume_tenant *ret) must_check;
+/* Some may not know of others: there are tenants, or more domains than one. */
+bool volume_is_shared_out(struct volume *v);
 
 /* --- extended attributes ---------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "arena.h"
+#include "domains.h"
 #include "indexdb.h"
 #include "keeper.h"
 #include "names.h"
@@ -16,6 +17,7 @@
 #include "receipt.h"
 #include "room.h"
 #include "scan.h"
+#include "tenants.h"
 #include "volume.h"
 
 struct volume {
@@ -26,6 +28,8 @@ struct volume {
 	struct arena frames_arena;
 	struct pool pool;
 	struct names *names;
+	struct domains *domains;
+	struct tenants *tenants;
 	struct indexdb *indexdb; /* the ledger's; NULL: not opened yet */
 	_Atomic uint64_t indexdb_bytes; /* when the ledger last looked */
 	bool noswap;

@@ -13,7 +13,7 @@
 #include "failpoint.h"
 #include "guard.h"
 #include "receipt.h"
-#include "volume_inside.h"
+#include "volume_tenants.h"
 #include "volume_xattr.h"
 
 /* Both, as one: enter and leave. */
@@ -65,10 +65,25 @@ static void linked(struct inode *i, int links)
 }
 
 /* The last one goes with its inode. */
-static void name_gone(struct volume *v, bool last)
+static void name_gone(struct volume *v, struct inode *i, bool last)
 {
-	if (!last)
+	if (last)
+		return;
+	itable_drop_name(v->pool.itable);
+	tenant_give(i->tenant, INODE_SPACE);
+}
+
+/* One more, beyond the first. */
+static int name_comes(struct volume *v, struct inode *i)
+{
+	int r = itable_add_names(v->pool.itable, 1, false);
+
+	if (r < 0)
+		return r;
+	r = tenant_take(i->tenant, INODE_SPACE, false);
+	if (r < 0)
 		itable_drop_name(v->pool.itable);
+	return r;
 }
 
 static void moved(struct inode *i, uint64_t parent)
@@ -114,6 +129,29 @@ static void unmake_inode(struct volume *v, struct inode *i)
 	volume_discard(v, i);
 }
 
+/* It belongs to whom `dir` belongs to. */
+static int new_record(struct volume *v, struct inode *dir, const struct inode_attr *attr, struct inode **ret)
+    REQUIRES(v->names_lock)
+{
+	struct tenant *t = dir->tenant;
+	uint16_t domain;
+	int r = tenant_take(t, INODE_SPACE, false);
+
+	if (r < 0)
+		return r;
+	r = domains_for(v->domains, dir, attr, &domain);
+	if (!r)
+		r = itable_new(v->pool.itable, attr, domain, ret);
+	if (r < 0) {
+		tenant_give(t, INODE_SPACE);
+		return r;
+	}
+	if (t)
+		tenant_enter(t, *ret);
+	domains_enter(v->domains, domain);
+	return 0;
+}
+
 /* An inode for a name in `dir` that is still to come. */
 static int new_inode(struct volume *v, struct inode *dir, const struct volume_new *new, struct inode **ret)
     REQUIRES(v->names_lock)
@@ -125,7 +163,7 @@ static int new_inode(struct volume *v, struct inode *dir, const struct volume_ne
 	r = volume_acl_inherit(v, dir, new->umask, &acl, &attr.mode);
 	if (r < 0)
 		return r;
-	r = itable_new(v->pool.itable, &attr, dir->record->domain, ret);
+	r = new_record(v, dir, &attr, ret);
 	if (r < 0)
 		return r;
 	advice_inherit(*ret, dir);
@@ -280,13 +318,15 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 		r = guard_enter(dir);
 	if (!r)
 		r = guard_attributes(i);
+	if (!r && !volume_may_be_in(v, i, dir))
+		r = -EXDEV;
 	if (!r && attr.nlink)
-		r = itable_add_names(v->pool.itable, 1, false);
+		r = name_comes(v, i);
 	if (r < 0)
 		return r;
 	r = add_name(v, dir, name, i, NULL);
 	if (r < 0) {
-		name_gone(v, !attr.nlink);
+		name_gone(v, i, !attr.nlink);
 		return r;
 	}
 	linked(i, 1);
@@ -349,7 +389,7 @@ static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, b
 		receipt_set(RECEIPT_NONE);
 		return r;
 	}
-	name_gone(v, last);
+	name_gone(v, i, last);
 	linked(i, directory ? -2 : -1);
 	dir_changed(dir, -1, -directory);
 	failpoint_kill(KILL_names_effects);
@@ -401,9 +441,18 @@ static bool is_below(struct volume *v, struct inode *i, struct inode *above)
 	return i == above;
 }
 
+/* Into another tenant's, or another domain's, it would have to be copied. */
+static bool crosses(struct volume *v, const struct rename *m)
+{
+	if (m->dir == m->new_dir)
+		return false;
+	return !volume_may_be_in(v, m->i, m->new_dir) ||
+	       (m->how == NAMES_RENAME_EXCHANGE && m->old && !volume_may_be_in(v, m->old, m->dir));
+}
+
 static int may_replace(struct volume *v, const struct rename *m)
 {
-	int r = guard_leave(m->dir, m->i);
+	int r = crosses(v, m) ? -EXDEV : guard_leave(m->dir, m->i);
 
 	if (!r)
 		r = guard_leave(m->new_dir, m->old);
@@ -435,6 +484,8 @@ static int find_rename(struct volume *v, uint64_t dir, struct name name, uint64_
 	if (r == 0)
 		return m->i == m->old ? 0 : may_replace(v, m); /* two names of one file: nothing will happen */
 	m->old = NULL;
+	if (r == -ENOENT && crosses(v, m))
+		return -EXDEV;
 	if (r < 0 && (r != -ENOENT || m->how == NAMES_RENAME_EXCHANGE))
 		return r;
 	r = guard_leave(m->dir, m->i);
@@ -486,7 +537,7 @@ static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint6
 		.replaced = m->old ? inode_ino(m->old) : 0, .last = last,
 		.how = m->how, .left = m->left ? inode_ino(m->left) : 0 }));
 	if (!r && m->old && m->how == NAMES_RENAME_REPLACE)
-		name_gone(v, last);
+		name_gone(v, m->old, last);
 	if (!r)
 		renamed(m);
 	failpoint_kill(KILL_names_effects);

@@ -20,6 +20,7 @@
 #include "guard.h"
 #include "log.h"
 #include "receipt.h"
+#include "volume_tenants.h"
 
 #define NAME(text) ((struct name){text, sizeof(text) - 1})
 
@@ -131,21 +132,39 @@ static int put_allowed(struct volume *v, struct inode *i, struct name name, stru
 	return to_errno(names_xattr_set(v->names, inode_ino(i), name, value, ret_freed));
 }
 
+static void give_space(struct volume *v, struct inode *i, uint64_t bytes)
+{
+	itable_give_space(v->pool.itable, bytes);
+	tenant_give(i->tenant, bytes);
+}
+
+/* A tenant that is full can still be given another limit. */
+static int take_space(struct volume *v, struct inode *i, struct name name, uint64_t bytes, bool force)
+{
+	int r = itable_take_space(v->pool.itable, bytes, force);
+
+	if (r < 0)
+		return r;
+	r = tenant_take(i->tenant, bytes, force || volume_is_limit(name));
+	if (r < 0)
+		itable_give_space(v->pool.itable, bytes);
+	return r;
+}
+
 /* Charged before anything else is looked at, as by tmpfs: what it replaces is given back after. */
 static int put_charged(struct volume *v, struct inode *i, struct name name, struct name value, unsigned flags,
 		       bool force)
 {
-	struct itable *t = v->pool.itable;
 	uint64_t freed = 0, space = names_xattr_space(name.len, value.len);
 	int r;
 
-	r = itable_take_space(t, space, force);
+	r = take_space(v, i, name, space, force);
 	if (r < 0)
 		return r;
 	r = force ? 0 : may_put(v, i, name, flags);
 	if (!r)
 		r = put_allowed(v, i, name, value, &freed);
-	itable_give_space(t, r < 0 ? space : freed);
+	give_space(v, i, r < 0 ? space : freed);
 	return r;
 }
 
@@ -166,7 +185,7 @@ static int take(struct volume *v, struct inode *i, struct name name)
 	receipt_set(RECEIPT_ALLOWED);
 	r = to_errno(names_xattr_remove(v->names, inode_ino(i), name, &freed));
 	if (!r)
-		itable_give_space(v->pool.itable, freed);
+		give_space(v, i, freed);
 	return r;
 }
 
@@ -223,6 +242,18 @@ static int set_acl(struct volume *v, struct inode *i, struct name name, struct n
 	return acl_to_mode(acl.bytes, acl.len, &mode) < 0 ? -EINVAL : put(v, i, default_acl, acl, flags);
 }
 
+static int set_limit(struct volume *v, struct inode *i, struct name name, struct name text, unsigned flags)
+{
+	struct limit_change change;
+	int r = volume_limit_begin(v, i, name, text, &change);
+
+	if (r < 0)
+		return r;
+	r = put(v, i, name, text, flags);
+	volume_limit_end(v, i, &change, r);
+	return r;
+}
+
 static int set_locked(struct volume *v, struct inode *i, struct name name, struct name value, unsigned flags)
     REQUIRES(v->names_lock)
 {
@@ -232,6 +263,8 @@ static int set_locked(struct volume *v, struct inode *i, struct name name, struc
 		return 0;
 	if (is_acl(name))
 		r = set_acl(v, i, name, value, flags);
+	else if (volume_is_limit(name))
+		r = set_limit(v, i, name, value, flags);
 	else
 		r = put(v, i, name, value, flags);
 	if (!r)
@@ -270,7 +303,11 @@ static int remove_locked(struct volume *v, struct inode *i, struct name name) RE
 
 	if (receipt_in(RECEIPT_CHANGED))
 		return 0;
-	r = take(v, i, name);
+	r = volume_limit_may_go(i, name);
+	if (!r)
+		r = take(v, i, name);
+	if (!r)
+		volume_limit_gone(v, i, name);
 	if (r == -ENODATA && is_acl(name))
 		r = 0; /* then the mode is the list */
 	if (!r)
@@ -379,13 +416,13 @@ bool volume_drop_xattrs(struct volume *v, struct inode *i)
 	if (!may_have_any(i))
 		return true;
 	while ((r = names_xattr_drop(v->names, inode_ino(i), &freed)) > 0) {
-		itable_give_space(v->pool.itable, freed);
+		give_space(v, i, freed);
 		pool_step_aside(&v->pool);
 	}
 	if (r < 0) {
 		log_warning("extended attributes of a removed file cannot be dropped yet: %s", strerror(-r));
 		return false;
 	}
-	itable_give_space(v->pool.itable, freed);
+	give_space(v, i, freed);
 	return true;
 }

@@ -100,7 +100,7 @@ void ops_statfs(fuse_req_t req, fuse_ino_t ino)
 	struct statvfs st;
 	int r;
 
-	r = volume_statfs(fs_of(req)->volume, &st);
+	r = volume_statfs(fs_of(req)->volume, ino, &st);
 	if (r < 0)
 		reply_result(req, r);
 	else

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <sys/mount.h>
 
+#include "core/attrs.h"
+
 struct row;
 struct reader {
 	struct options *o;
@@ -157,6 +159,13 @@ static int take_merge(struct reader *r, const struct row *row, char *value)
 	return 0;
 }
 
+static int take_domain(struct reader *r, const struct row *row, char *value)
+{
+	if (attr_parse(ATTR_domain, value, strlen(value), &r->o->domain) < 0)
+		return bad_value(r, row, value, "mount, uid or dir");
+	return 0;
+}
+
 /* A string that fits; row->max is the size of the field. */
 static int take_text(struct reader *r, const struct row *row, char *value)
 {
@@ -225,6 +234,8 @@ static const struct row rows[] = {
 	 .given = OPTION_INDEX},
 	{"control=", take_control, "hidden, visible or none: .ksmfs/ in the root directory (hidden)",
 	 .given = OPTION_CONTROL},
+	{"domain=", take_domain, "whose files may share pages: mount (all), uid (of one owner), dir (of one directory in the root) (mount)",
+	 .given = OPTION_DOMAIN},
 	{"merge=", take_merge, "all, or optin: only what is said to be mergeable, see ksmfsctl (all)"},
 	{"merge_on_write=", take_bool, "what the setting of that name starts with: 0 or 1 (1)",
 	 FIELD(merge_on_write)},

@@ -27,6 +27,7 @@ enum option_given {
 	OPTION_OF_KERNEL = 1 << 6, /* what only the kernel says, of a mount that is there */
 	OPTION_FLAG = 1 << 7, /* one that mount(2) knows */
 	OPTION_STORE_LIMIT = 1 << 8,
+	OPTION_DOMAIN = 1 << 9,
 };
 
 /* What matters to a mount that is there is handed over, too, when another program goes on with it (super.c). */
@@ -51,6 +52,7 @@ struct options {
 	enum control_mode control;
 	bool merge_on_write;
 	bool merge_optin;
+	uint64_t domain; /* a value of ATTR_domain */
 	unsigned read_ahead_kb;
 	unsigned max_ratio;
 

@@ -142,6 +142,22 @@ static int check_noswap(const struct options *o, const char *mountpoint, struct 
 	return 0;
 }
 
+static int check_domain(const struct options *o, const char *mountpoint, struct why *why)
+{
+	char text[TEXT_BYTES], choice[ATTR_TEXT_BYTES];
+	int r;
+
+	if (!(o->given & OPTION_DOMAIN))
+		return 0;
+	r = read_control(mountpoint, attr_rows[ATTR_domain].path, text);
+	if (r < 0)
+		return no_controls(why, mountpoint, r, "domain");
+	attr_print_choice(ATTR_domain, (int64_t)o->domain, choice);
+	if (strcmp(text, choice) != 0)
+		return why_say(why, -EINVAL, "option domain: cannot be changed by a remount");
+	return 0;
+}
+
 static int check_fixed(const struct options *o, const char *mountpoint, struct why *why)
 {
 	char text[TEXT_BYTES];
@@ -154,8 +170,9 @@ static int check_fixed(const struct options *o, const char *mountpoint, struct w
 		return r;
 	if ((o->given & OPTION_CONTROL) && o->control != control_of(mountpoint))
 		return why_say(why, -EINVAL, "option control: cannot be changed by a remount");
-	if (!(o->given & OPTION_INDEX))
-		return 0;
+	r = check_domain(o, mountpoint, why);
+	if (r < 0 || !(o->given & OPTION_INDEX))
+		return r;
 	r = read_control(mountpoint, "index/directory", text);
 	if (r < 0)
 		return no_controls(why, mountpoint, r, "index");

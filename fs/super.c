@@ -195,6 +195,7 @@ static pid_t fork_worker(bool rests)
 			.gid = o->gid,
 			.merge_on_write = o->merge_on_write,
 			.merge_optin = o->merge_optin,
+			.domain = o->domain,
 			.atime = atime_of(o->mount_flags),
 			.dir_atime = o->mount_flags & MS_NODIRATIME ? VOLUME_ATIME_NEVER : atime_of(o->mount_flags),
 		},

@@ -14,8 +14,20 @@
  *	What merging does for a file, or for everything below a directory: one "name value" a line, named as the
  *	fields of struct ksmfs_stat (ksmfs/ioctl.h).  Never listed; EPERM for whoever sets it.  The length told to
  *	getxattr(2) with a size of 0 is what it may be at most.
+ *
+ * And these, which only directories in the root of the mount can have, and only CAP_SYS_ADMIN sees.  Either makes the
+ * directory a tenant; other names that begin with "trusted.ksmfs." are refused (EINVAL).
+ *
+ * KSMFS_XATTR_SIZE
+ *	How much all files below it may hold, as the mount option size.
+ * KSMFS_XATTR_INODES
+ *	How many inodes there may be, itself included, as the mount option nr_inodes.
+ *	EINVAL: no such value, less than is in use, or another inode.  ENOTEMPTY: something is in the directory, and it
+ *	is no tenant yet, or this is its last limit that is to be removed.
  */
 #pragma once
 
 #define KSMFS_XATTR_MERGEABLE "user.ksmfs.mergeable"
 #define KSMFS_XATTR_STAT      "user.ksmfs.stat"
+#define KSMFS_XATTR_SIZE      "trusted.ksmfs.size"
+#define KSMFS_XATTR_INODES    "trusted.ksmfs.inodes"

@@ -285,7 +285,7 @@ static void long__texts_are_refused_whole(void **state)
 static void help__names_every_option_of_our_own(void **state)
 {
 	static const char *const names[] = {"size=", "nr_blocks=", "nr_inodes=", "store_limit=", "noswap", "mode=", "uid=", "gid=",
-					    "index=", "control=", "merge=", "merge_on_write=", "read_ahead_kb=",
+					    "index=", "control=", "domain=", "merge=", "merge_on_write=", "read_ahead_kb=",
 					    "max_ratio=", "remount"};
 	const char *name;
 	unsigned i;

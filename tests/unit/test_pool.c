@@ -8,16 +8,17 @@ static void charge__stops_at_the_size(void **state)
 {
 	struct fixture *f = *state;
 	struct pool *p = &f->v->pool;
+	struct inode *i = volume_inode(f->v, ROOT_INO);
 
 	set_size(f, 10);
-	assert_true(pool_charge(p, 7, false));
-	assert_false(pool_charge(p, 4, false));
-	assert_true(pool_charge(p, 3, false));
-	assert_false(pool_charge(p, 1, false));
-	assert_true(pool_charge(p, 0, false));
-	assert_true(pool_charge(p, 5, true));
+	assert_true(pool_charge(p, i, 7, false));
+	assert_false(pool_charge(p, i, 4, false));
+	assert_true(pool_charge(p, i, 3, false));
+	assert_false(pool_charge(p, i, 1, false));
+	assert_true(pool_charge(p, i, 0, false));
+	assert_true(pool_charge(p, i, 5, true));
 	assert_figure(f, store_free_pages, 0);
-	pool_uncharge(p, 15);
+	pool_uncharge(p, i, 15);
 	assert_int_equal(p->charged, 0);
 }
 

@@ -48,14 +48,14 @@ static void statfs__is_the_size_and_what_is_left(void **state)
 
 	set_size(f, 100);
 	put_pages(f, make_file(f, "file"), 0, 10, A, 0); /* logical pages: shared or not */
-	assert_int_equal(volume_statfs(f->v, &st), 0);
+	assert_int_equal(volume_statfs(f->v, ROOT_INO, &st), 0);
 	assert_int_equal(st.f_bsize, PAGE_BYTES);
 	assert_int_equal(st.f_blocks, 100);
 	assert_int_equal(st.f_bfree, 90);
 	assert_int_equal(st.f_files, f->config.nr_inodes);
 	assert_int_equal(st.f_ffree, f->config.nr_inodes - 2);
 	set_size(f, 5);
-	assert_int_equal(volume_statfs(f->v, &st), 0);
+	assert_int_equal(volume_statfs(f->v, ROOT_INO, &st), 0);
 	assert_int_equal(st.f_bavail, 0);
 }
 
@@ -76,7 +76,7 @@ static void set__limits_hold_at_once_and_for_who_goes_on(void **state)
 	assert_int_equal(volume_set(f->v, ATTR_nr_inodes, 1, NULL), -EINVAL);
 	assert_int_equal(volume_set(f->v, ATTR_nr_inodes, 2, NULL), 0);
 	fixture_reopen(f);
-	assert_int_equal(volume_statfs(f->v, &st), 0);
+	assert_int_equal(volume_statfs(f->v, ROOT_INO, &st), 0);
 	assert_int_equal(st.f_blocks, 12);
 	assert_int_equal(st.f_bfree, 1);
 	assert_int_equal(st.f_files, 2);
@@ -89,7 +89,7 @@ static void set__limits_hold_at_once_and_for_who_goes_on(void **state)
 		(void)snprintf(name, sizeof(name), "f%u", n);
 		make_file(f, name);
 	}
-	assert_int_equal(volume_statfs(f->v, &st), 0);
+	assert_int_equal(volume_statfs(f->v, ROOT_INO, &st), 0);
 	assert_int_equal(st.f_ffree, 0);
 }
 

@@ -48,7 +48,7 @@ static uint64_t inodes_left(struct fixture *f)
 {
 	struct statvfs st;
 
-	assert_int_equal(volume_statfs(f->v, &st), 0);
+	assert_int_equal(volume_statfs(f->v, ROOT_INO, &st), 0);
 	return st.f_ffree;
 }
 
