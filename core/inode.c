@@ -338,10 +338,9 @@ void itable_free(struct itable *t, struct inode *inode)
 {
 	struct inode_record *record = inode->record;
 
-	/* The generation first, or the number could recur.  The highest is not ours: whoever is above us
-	 * numbers his own things with it. */
+	/* The generation first, or the number could recur. */
 	failpoint_kill(KILL_inode_cleared);
-	record->generation = record->generation + 1 == UINT32_MAX ? 1 : record->generation + 1;
+	record->generation = record->generation + 1 >= INODE_GENERATIONS ? 1 : record->generation + 1;
 	failpoint_kill(KILL_inode_renumbered);
 	record->used = INODE_FREE;
 	unclaim(t, inode->number);

@@ -29,6 +29,9 @@ enum {
 	DOMAIN_ALONE = UINT16_MAX, /* a domain in which nothing is merged */
 };
 
+/* From this generation on inode numbers are not ours: whoever is above us numbers his own things with them. */
+#define INODE_GENERATIONS UINT32_C(0xffff0000)
+
 /* What stat(2) shows, less what is counted elsewhere. */
 struct inode_attr {
 	uint32_t mode, uid, gid, nlink;

@@ -24,6 +24,8 @@ enum {
 	STORE_MIN = 1 << 16, /* frames */
 };
 
+_Static_assert(INO_END == (uint64_t)INODE_GENERATIONS << 32, "one bound in two headers");
+
 int volume_memfds(int *ret_frames_fd, int *ret_inodes_fd)
 {
 	int r = arena_memfd("ksmfs-frames", ret_frames_fd);

@@ -25,6 +25,8 @@
 
 struct volume;
 
+#define INO_END (UINT64_C(0xffff0000) << 32) /* from here on the caller gives inode numbers out */
+
 /* When reading moves the time of access: as relatime, strictatime and noatime of mount(8). */
 enum volume_atime { VOLUME_ATIME_RELATIVE, VOLUME_ATIME_STRICT, VOLUME_ATIME_NEVER };
 

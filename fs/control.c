@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fs/control.c - a small tree made from attrs.def when the worker starts, never changed after.
+/* fs/control.c - a small tree made from attrs.def when the worker starts, never changed after; below one of its
+ * directories there is what control_tenants.c finds.
  *
  * A file's text is made when it is opened, and made anew when it is read from its start once more, as
  * sysfs does it: so a program that keeps it open sees the figures of now.  Texts are kept where the next worker finds
@@ -20,11 +21,14 @@
 enum {
 	NODES_MAX = 2 * ATTRS + 16,
 	WORD_BYTES = 64, /* of one component of a path */
+	VIOLATIONS_BYTES = 4 * PAGE_BYTES,
 };
+
+#define FOR_ALL (UINT64_C(1) << 31) /* in an `fh`: opened while everybody might read it */
 
 struct node;
 /* Write the whole text of a file. */
-typedef int print_node(struct control *c, const struct node *node, FILE *out);
+typedef int print_node(struct control *c, const struct node *node, const struct interrupt *interrupt, FILE *out);
 
 struct node {
 	char name[WORD_BYTES];
@@ -46,13 +50,14 @@ struct control {
 	uid_t uid;
 	gid_t gid;
 	struct timespec born;
+	unsigned tenants; /* the number of their directory */
 	unsigned nodes;
 	struct node node[NODES_MAX];
 };
 
 /* --- what the files say ------------------------------------------------------------------------- */
 
-static int print_attr(struct control *c, const struct node *node, FILE *out)
+static int print_attr(struct control *c, const struct node *node, const struct interrupt *interrupt, FILE *out)
 {
 	int64_t value[ATTRS];
 	char text[ATTR_TEXT_BYTES];
@@ -63,7 +68,7 @@ static int print_attr(struct control *c, const struct node *node, FILE *out)
 	return 0;
 }
 
-static int print_stats(struct control *c, const struct node *node, FILE *out)
+static int print_stats(struct control *c, const struct node *node, const struct interrupt *interrupt, FILE *out)
 {
 	int64_t value[ATTRS];
 	char text[ATTR_TEXT_BYTES];
@@ -76,16 +81,19 @@ static int print_stats(struct control *c, const struct node *node, FILE *out)
 	return 0;
 }
 
-static int print_metrics(struct control *c, const struct node *node, FILE *out)
+static int print_metrics(struct control *c, const struct node *node, const struct interrupt *interrupt, FILE *out)
 {
 	int64_t value[ATTRS];
+	int r;
 
 	volume_stats(c->volume, value);
 	metrics_print(value, out);
-	return 0;
+	r = control_tenants_print_metrics(c->volume, interrupt, out);
+	metrics_end(out);
+	return r;
 }
 
-static int print_directory(struct control *c, const struct node *node, FILE *out)
+static int print_directory(struct control *c, const struct node *node, const struct interrupt *interrupt, FILE *out)
 {
 	fprintf(out, "%s\n", volume_dir(c->volume));
 	return 0;
@@ -96,18 +104,18 @@ struct violations {
 	unsigned untold;
 };
 
-/* As many as fit into a text that is kept: where there are more, all are of one cause. */
+/* Where there are more, all are of one cause. */
 static void print_violation(void *arg, const char *violation)
 {
 	struct violations *v = arg;
 
-	if (ftell(v->out) + (long)strlen(violation) < TEXT_BYTES - 100)
+	if (ftell(v->out) + (long)strlen(violation) < VIOLATIONS_BYTES)
 		fprintf(v->out, "%s\n", violation);
 	else
 		v->untold++;
 }
 
-static int print_check(struct control *c, const struct node *node, FILE *out)
+static int print_check(struct control *c, const struct node *node, const struct interrupt *interrupt, FILE *out)
 {
 	struct violations v = {.out = out};
 	int r = volume_check(c->volume, print_violation, &v);
@@ -120,7 +128,7 @@ static int print_check(struct control *c, const struct node *node, FILE *out)
 }
 
 #ifdef KSMFS_HOOKS
-static int print_hook(struct control *c, const struct node *node, FILE *out)
+static int print_hook(struct control *c, const struct node *node, const struct interrupt *interrupt, FILE *out)
 {
 	control_hook_print(node->hook, out);
 	return 0;
@@ -212,6 +220,8 @@ int control_new(struct volume *v, struct texts *texts, enum control_mode mode, s
 	add_file(c, "metrics", 0444, print_metrics);
 	add_file(c, "check", 0400, print_check);
 	add_file(c, "index/directory", 0444, print_directory);
+	c->tenants = add_node(c, 0, "tenants", strlen("tenants"));
+	c->node[c->tenants].mode = S_IFDIR | 0511; /* names are not for everybody */
 #ifdef KSMFS_HOOKS
 	add_hooks(c);
 #endif
@@ -219,30 +229,66 @@ int control_new(struct volume *v, struct texts *texts, enum control_mode mode, s
 	return 0;
 }
 
+/* NULL: none of ours, or a tenant's. */
 static const struct node *node_of(const struct control *c, uint64_t ino)
 {
 	uint32_t n = (uint32_t)ino;
 
-	return c->mode != CONTROL_NONE && n < c->nodes ? &c->node[n] : NULL;
+	return c->mode != CONTROL_NONE && ino >= CONTROL_INO && n < c->nodes ? &c->node[n] : NULL;
+}
+
+static bool is_tenants(const struct control *c, uint64_t ino)
+{
+	return c->mode != CONTROL_NONE && control_tenants_own(ino);
+}
+
+/* With several tenants or domains what a file says is of all of them, and for root alone. */
+static mode_t mode_of(const struct control *c, const struct node *node)
+{
+	return node->print && volume_is_shared_out(c->volume) ? node->mode & ~077u : node->mode;
+}
+
+/* Whoever makes and removes tenants does so without a word to us: the kernel is not to keep a listing of them, so that
+ * one is always of now. */
+static struct timespec changed(const struct control *c, const struct node *node)
+{
+	struct timespec now;
+
+	if (node != &c->node[c->tenants])
+		return c->born;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now;
+}
+
+static unsigned links_of(const struct control *c, const struct node *node)
+{
+	unsigned links = 2;
+
+	if (node->print || node == &c->node[c->tenants])
+		return 1;
+	for (unsigned i = 1; i < c->nodes; i++)
+		links += !c->node[i].print && &c->node[c->node[i].parent] == node;
+	return links;
 }
 
 static void fill_attr(const struct control *c, const struct node *node, struct stat *ret)
 {
-	unsigned links = 2;
-
-	for (unsigned i = 1; i < c->nodes && !node->print; i++)
-		links += !c->node[i].print && &c->node[c->node[i].parent] == node;
 	*ret = (struct stat){
 		.st_ino = CONTROL_INO + (uint64_t)(node - c->node),
-		.st_mode = node->mode,
-		.st_nlink = node->print ? 1 : links,
+		.st_mode = mode_of(c, node),
+		.st_nlink = links_of(c, node),
 		.st_uid = c->uid,
 		.st_gid = c->gid,
 		.st_blksize = PAGE_BYTES,
 		.st_atim = c->born,
-		.st_mtim = c->born,
+		.st_mtim = changed(c, node),
 		.st_ctim = c->born,
 	};
+}
+
+static void add_times(const struct control *c, struct stat *attr)
+{
+	attr->st_atim = attr->st_mtim = attr->st_ctim = c->born;
 }
 
 static void fill_entry(const struct control *c, unsigned n, struct volume_entry *ret)
@@ -261,13 +307,29 @@ bool control_is_listed(const struct control *c)
 	return c->mode == CONTROL_VISIBLE;
 }
 
+/* Of tenants, what is in `dir`; `dir` 0 has them all. */
+static int look_tenants_up(const struct control *c, uint64_t dir, const char *name, struct volume_entry *ret)
+{
+	int r = control_tenants_lookup(c->volume, dir, name, &ret->attr);
+
+	if (r < 0)
+		return r;
+	add_times(c, &ret->attr);
+	ret->ino = ret->attr.st_ino;
+	return 0;
+}
+
 int control_lookup(const struct control *c, uint64_t dir, const char *name, struct volume_entry *ret)
 {
 	unsigned n = 0;
 
+	if (is_tenants(c, dir))
+		return look_tenants_up(c, dir, name, ret);
 	if (control_owns(dir)) {
 		if (!node_of(c, dir))
 			return -ESTALE;
+		if ((uint32_t)dir == c->tenants)
+			return look_tenants_up(c, 0, name, ret);
 		if (!find_child(c, (uint32_t)dir, name, strlen(name), &n))
 			return -ENOENT;
 	}
@@ -279,13 +341,22 @@ uint64_t control_parent(const struct control *c, uint64_t ino)
 {
 	const struct node *node = node_of(c, ino);
 
+	if (is_tenants(c, ino))
+		return control_tenants_is_directory(ino) ? CONTROL_INO + c->tenants : control_tenants_parent(ino);
 	return !node || node == c->node ? ROOT_INO : CONTROL_INO + node->parent;
 }
 
 int control_getattr(const struct control *c, uint64_t ino, struct stat *ret)
 {
 	const struct node *node = node_of(c, ino);
+	int r = 0;
 
+	if (is_tenants(c, ino)) {
+		r = control_tenants_getattr(c->volume, ino, ret);
+		if (r == 0)
+			add_times(c, ret);
+		return r;
+	}
 	if (!node)
 		return -ESTALE;
 	fill_attr(c, node, ret);
@@ -301,29 +372,53 @@ int control_setattr(const struct control *c, uint64_t ino, unsigned set, struct 
 	const struct node *node = node_of(c, ino);
 
 	if (!node)
-		return -ESTALE;
+		return is_tenants(c, ino) ? -EPERM : -ESTALE;
 	if (!node->is_setting || (set & ~harmless))
 		return -EPERM;
 	fill_attr(c, node, ret);
 	return 0;
 }
 
-int control_list(const struct control *c, uint64_t dir, uint64_t n, const char **ret_name,
-		 struct volume_entry *ret)
+static int list_nodes(const struct control *c, uint64_t dir, uint64_t *io_place, char ret_name[static NAME_BYTES_MAX + 1],
+		      struct stat *ret)
 {
+	uint64_t n = *io_place;
+
 	for (unsigned i = 1; i < c->nodes; i++) {
 		if (c->node[i].parent != (uint32_t)dir || n-- > 0)
 			continue;
-		*ret_name = c->node[i].name;
-		fill_entry(c, i, ret);
+		strcpy(ret_name, c->node[i].name);
+		fill_attr(c, &c->node[i], ret);
+		++*io_place;
 		return 0;
 	}
 	return -ENOENT;
 }
 
+int control_list(const struct control *c, uint64_t dir, uint64_t *io_place, char ret_name[static NAME_BYTES_MAX + 1],
+		 struct stat *ret)
+{
+	if (is_tenants(c, dir))
+		return control_tenants_list(c->volume, dir, io_place, ret_name, ret);
+	if (!node_of(c, dir))
+		return -ESTALE;
+	if ((uint32_t)dir == c->tenants)
+		return control_tenants_list(c->volume, 0, io_place, ret_name, ret);
+	return list_nodes(c, dir, io_place, ret_name, ret);
+}
+
 /* --- open files ---------------------------------------------------------------------------------- */
 
-static int make_text(struct control *c, const struct node *node, char **ret, size_t *ret_len)
+static int print(struct control *c, uint64_t ino, const struct interrupt *interrupt, FILE *out)
+{
+	const struct node *node = node_of(c, ino);
+
+	if (is_tenants(c, ino))
+		return control_tenants_print(c->volume, ino, interrupt, out);
+	return node->print(c, node, interrupt, out);
+}
+
+static int make_text(struct control *c, uint64_t ino, const struct interrupt *interrupt, char **ret, size_t *ret_len)
 {
 	char *bytes = NULL;
 	size_t len = 0;
@@ -333,7 +428,7 @@ static int make_text(struct control *c, const struct node *node, char **ret, siz
 	out = open_memstream(&bytes, &len);
 	if (!out)
 		return -ENOMEM;
-	r = node->print(c, node, out);
+	r = print(c, ino, interrupt, out);
 	if (fclose(out) != 0 && r == 0)
 		r = -ENOMEM;
 	if (r < 0) {
@@ -345,55 +440,85 @@ static int make_text(struct control *c, const struct node *node, char **ret, siz
 	return 0;
 }
 
-int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, uint64_t *ret_fh)
+/* Whether it can be opened so; *ret_writable: it is a setting. */
+static int check_open(const struct control *c, uint64_t ino, bool *ret_writable)
 {
 	const struct node *node = node_of(c, ino);
+
+	*ret_writable = node && node->is_setting;
+	if (is_tenants(c, ino))
+		return control_tenants_is_directory(ino) ? -EISDIR : 0;
+	if (!node)
+		return -ESTALE;
+	return node->print ? 0 : -EISDIR;
+}
+
+bool control_is_long(const struct control *c, uint64_t ino)
+{
+	const struct node *node = node_of(c, ino);
+
+	return is_tenants(c, ino) ? control_tenants_is_long(ino) : node && node->print == print_metrics;
+}
+
+int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, const struct interrupt *interrupt,
+		 uint64_t *ret_fh)
+{
+	bool writable, for_all = !is_tenants(c, ino) && !volume_is_shared_out(c->volume);
 	char *bytes;
 	size_t len;
 	int r;
 
-	if (!node || !node->print)
-		return node ? -EISDIR : -ESTALE;
-	*ret_fh = 0;
-	if ((flags & O_ACCMODE) != O_RDONLY && !node->is_setting)
+	r = check_open(c, ino, &writable);
+	if (r < 0)
+		return r;
+	*ret_fh = for_all ? FOR_ALL : 0;
+	if ((flags & O_ACCMODE) != O_RDONLY && !writable)
 		return -EACCES; /* for root, too, as in sysfs */
 	if ((flags & O_ACCMODE) == O_WRONLY)
 		return 0;
-	r = make_text(c, node, &bytes, &len);
+	r = make_text(c, ino, interrupt, &bytes, &len);
 	if (r < 0)
 		return r;
-	*ret_fh = texts_keep(c->texts, unique, bytes, len);
+	*ret_fh |= texts_keep(c->texts, unique, bytes, len);
 	free(bytes);
 	return 0;
 }
 
 void control_release(struct control *c, uint64_t fh)
 {
-	texts_drop(c->texts, fh);
+	texts_drop(c->texts, fh & ~FOR_ALL);
 }
 
-ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offset, char *buf, size_t size)
+bool control_read_kept(struct control *c, uint64_t fh, uint64_t offset, char *buf, size_t size, ssize_t *ret)
 {
-	const struct node *node = node_of(c, ino);
+	if ((fh & FOR_ALL) && volume_is_shared_out(c->volume)) {
+		*ret = -EACCES;
+		return true;
+	}
+	return texts_read(c->texts, fh & ~FOR_ALL, offset, buf, size, ret);
+}
+
+ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offset, char *buf, size_t size,
+		     const struct interrupt *interrupt)
+{
+	bool writable;
 	char *bytes;
 	size_t len;
 	ssize_t n;
 	int r;
 
-	if (!node || !node->print)
-		return -ESTALE;
-	if (texts_read(c->texts, fh, offset, buf, size, &n))
-		return n;
-	r = make_text(c, node, &bytes, &len);
+	r = check_open(c, ino, &writable);
+	if (r == 0)
+		r = make_text(c, ino, interrupt, &bytes, &len);
 	if (r < 0)
 		return r;
 	n = texts_copy(bytes, len, offset, buf, size);
-	texts_replace(c->texts, fh, bytes, len);
+	texts_replace(c->texts, fh & ~FOR_ALL, bytes, len);
 	free(bytes);
 	return n;
 }
 
-bool control_is_long(const struct control *c, uint64_t ino, const char *text, size_t len)
+bool control_splits(const struct control *c, uint64_t ino, const char *text, size_t len)
 {
 	const struct node *node = node_of(c, ino);
 	uint64_t value;
@@ -410,7 +535,7 @@ ssize_t control_write(struct control *c, uint64_t ino, int flags, uint64_t offse
 	int r;
 
 	if (!node)
-		return -ESTALE;
+		return is_tenants(c, ino) ? -EACCES : -ESTALE;
 	if (!node->is_setting)
 		return -EACCES;
 	if (offset != 0 && !(flags & O_APPEND))

@@ -2,7 +2,7 @@
 /* fs/ops_dir.c - listing directories.
  *
  * The place of an entry, as telldir(3) gives it out: 1 ".", 2 "..", 3 ".ksmfs" (where it is listed), and
- * from then on core's own offset and 3.  In .ksmfs/ the nth file has 3 + n.
+ * from then on core's own offset and 3.  In .ksmfs/ it is control.h's and 3.
  *
  * An OPENDIR is answered ENOSYS once: the kernel then opens directories by itself, and keeps what it has
  * listed until the directory changes.
@@ -113,19 +113,16 @@ static int pack_volume(struct listing *l, uint64_t dir, uint64_t offset)
 	return r < 0 ? r : 0;
 }
 
-static int pack_control(struct listing *l, uint64_t dir, uint64_t n)
+static int pack_control(struct listing *l, uint64_t dir, uint64_t place)
 {
-	struct volume_entry e;
-	const char *name;
+	char name[NAME_MAX + 1];
+	struct stat attr;
 	int r;
 
-	for (;; n++) {
-		r = control_list(l->fs->control, dir, n, &name, &e);
-		if (r < 0)
-			return r == -ENOENT ? 0 : r;
-		if (!pack_name(l, name, e.ino, e.attr.st_mode, n + AFTER_SPECIALS + 1))
-			return 0;
-	}
+	do {
+		r = control_list(l->fs->control, dir, &place, name, &attr);
+	} while (r == 0 && pack_name(l, name, attr.st_ino, attr.st_mode, place + AFTER_SPECIALS));
+	return r == -ENOENT ? 0 : r;
 }
 
 static int parent_of(struct listing *l, uint64_t dir, uint64_t *ret)

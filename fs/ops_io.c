@@ -19,22 +19,158 @@
 #include "fs/takeover.h"
 #include "fs/transport.h"
 
+enum { CONTROL_READ_BYTES = 16384 };
+
 unsigned ops_open_flags(bool keep_cache)
 {
 	return FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES | (keep_cache ? FOPEN_KEEP_CACHE : 0);
 }
 
-static void open_control(fuse_req_t req, struct fs *fs, fuse_ino_t ino, int flags)
+/* --- control files -------------------------------------------------------------------------------- */
+
+/* What may take long, for a thread aside. */
+struct control_job {
+	struct aside aside;
+	fuse_req_t req;
+	fuse_ino_t ino;
+	uint64_t unique, fh;
+	int flags;
+	uint64_t offset;
+	size_t size;
+	char text[];
+};
+
+/* With `what`, and room for `text` bytes behind it; NULL: it has been answered. */
+static struct control_job *new_job(const struct control_job *what, size_t text)
 {
+	struct control_job *job = malloc(sizeof(*job) + text);
+
+	if (job)
+		*job = *what;
+	else
+		reply_result(what->req, -ENOMEM);
+	return job;
+}
+
+static void open_now(const struct control_job *job, const struct interrupt *interrupt)
+{
+	struct control *control = fs_of(job->req)->control;
 	uint64_t fh;
 	int r;
 
-	r = control_open(fs->control, ino, flags, transport_request()->unique & ~TAKEOVER_RESENT, &fh);
+	r = control_open(control, job->ino, job->flags, job->unique, interrupt, &fh);
 	if (r < 0)
-		reply_result(req, r);
-	else if (!reply_open(req, FOPEN_DIRECT_IO | FOPEN_NOFLUSH, fh))
-		control_release(fs->control, fh);
+		reply_result(job->req, r);
+	else if (!reply_open(job->req, FOPEN_DIRECT_IO | FOPEN_NOFLUSH, fh))
+		control_release(control, fh);
 }
+
+static void run_open(struct aside *a)
+{
+	struct control_job *job = (struct control_job *)a;
+	struct interrupt interrupt = ops_interrupt(job->req);
+
+	open_now(job, &interrupt);
+	free(job);
+}
+
+static void open_control(fuse_req_t req, fuse_ino_t ino, int flags)
+{
+	const struct control_job what = {.aside.run = run_open, .req = req, .ino = ino, .flags = flags,
+					 .unique = transport_request()->unique & ~TAKEOVER_RESENT};
+	struct control_job *job;
+
+	if (!control_is_long(fs_of(req)->control, ino)) {
+		open_now(&what, NULL);
+		return;
+	}
+	job = new_job(&what, 0);
+	if (job)
+		aside_run(&job->aside);
+}
+
+static void reply_read(fuse_req_t req, const char *bytes, ssize_t n)
+{
+	if (n < 0)
+		reply_result(req, (int)n);
+	else
+		reply_bytes(req, bytes, (size_t)n);
+}
+
+static void read_now(const struct control_job *job, const struct interrupt *interrupt)
+{
+	char buf[CONTROL_READ_BYTES];
+
+	reply_read(job->req, buf, control_read(fs_of(job->req)->control, job->ino, job->fh, job->offset, buf,
+					       job->size, interrupt));
+}
+
+static void run_read(struct aside *a)
+{
+	struct control_job *job = (struct control_job *)a;
+	struct interrupt interrupt = ops_interrupt(job->req);
+
+	read_now(job, &interrupt);
+	free(job);
+}
+
+static void read_control(fuse_req_t req, fuse_ino_t ino, uint64_t fh, size_t size, uint64_t offset)
+{
+	const struct control_job what = {.aside.run = run_read, .req = req, .ino = ino, .fh = fh, .offset = offset,
+					 .size = MIN(size, (size_t)CONTROL_READ_BYTES)};
+	struct control *control = fs_of(req)->control;
+	char buf[CONTROL_READ_BYTES];
+	struct control_job *job;
+	ssize_t n;
+
+	if (control_read_kept(control, fh, offset, buf, what.size, &n)) {
+		reply_read(req, buf, n);
+	} else if (!control_is_long(control, ino)) {
+		read_now(&what, NULL);
+	} else {
+		job = new_job(&what, 0);
+		if (job)
+			aside_run(&job->aside);
+	}
+}
+
+static void reply_write(fuse_req_t req, ssize_t n)
+{
+	if (n < 0)
+		reply_result(req, (int)n);
+	else
+		reply_written(req, (size_t)n);
+}
+
+static void run_write(struct aside *a)
+{
+	struct control_job *job = (struct control_job *)a;
+	struct interrupt interrupt = ops_interrupt(job->req);
+
+	reply_write(job->req, control_write(fs_of(job->req)->control, job->ino, job->flags, job->offset, job->text,
+					    job->size, &interrupt));
+	free(job);
+}
+
+static void write_control(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, uint64_t offset, int flags)
+{
+	const struct control_job what = {.aside.run = run_write, .req = req, .ino = ino, .flags = flags, .offset = offset,
+					 .size = size};
+	struct control *control = fs_of(req)->control;
+	struct control_job *job;
+
+	if (!control_splits(control, ino, text, size)) {
+		reply_write(req, control_write(control, ino, flags, offset, text, size, NULL));
+		return;
+	}
+	job = new_job(&what, size);
+	if (!job)
+		return;
+	memcpy(job->text, text, size);
+	aside_run(&job->aside);
+}
+
+/* --- files ----------------------------------------------------------------------------------------- */
 
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
@@ -43,7 +179,7 @@ void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	int flags = fi->flags, r;
 
 	if (control_owns(ino)) {
-		open_control(req, fs, ino, flags);
+		open_control(req, ino, flags);
 		return;
 	}
 	r = volume_file_open(fs->volume, ino, flags, &keep_cache);
@@ -64,19 +200,6 @@ void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	reply_result(req, 0);
 }
 
-static void read_control(fuse_req_t req, struct fs *fs, fuse_ino_t ino, uint64_t fh, size_t size,
-			 off_t offset)
-{
-	char buf[16384];
-	ssize_t n;
-
-	n = control_read(fs->control, ino, fh, (uint64_t)offset, buf, MIN(size, sizeof(buf)));
-	if (n < 0)
-		reply_result(req, (int)n);
-	else
-		reply_bytes(req, buf, (size_t)n);
-}
-
 /* The answer is sent from the frames themselves, pinned meanwhile; transport.c copies what is small. */
 void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct fuse_file_info *fi)
 {
@@ -85,7 +208,7 @@ void ops_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset, struct 
 	int r;
 
 	if (control_owns(ino)) {
-		read_control(req, fs, ino, fi->fh, size, offset);
+		read_control(req, ino, fi->fh, size, (uint64_t)offset);
 		return;
 	}
 	r = offset < 0 ? -EINVAL : volume_read(fs->volume, ino, (uint64_t)offset, size, &bytes);
@@ -115,59 +238,11 @@ static unsigned write_flags(fuse_req_t req, fuse_ino_t ino, const struct fuse_fi
 	return flags;
 }
 
-static void reply_write(fuse_req_t req, ssize_t n)
-{
-	if (n < 0)
-		reply_result(req, (int)n);
-	else
-		reply_written(req, (size_t)n);
-}
-
-struct control_job {
-	struct aside aside;
-	fuse_req_t req;
-	fuse_ino_t ino;
-	int flags;
-	off_t offset;
-	size_t size;
-	char text[];
-};
-
-static void run_control(struct aside *a)
-{
-	struct control_job *job = (struct control_job *)a;
-	struct interrupt interrupt = ops_interrupt(job->req);
-
-	reply_write(job->req, control_write(fs_of(job->req)->control, job->ino, job->flags, (uint64_t)job->offset,
-					    job->text, job->size, &interrupt));
-	free(job);
-}
-
-static void write_control(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, off_t offset, int flags)
-{
-	struct fs *fs = fs_of(req);
-	struct control_job *job;
-
-	if (!control_is_long(fs->control, ino, text, size)) {
-		reply_write(req, control_write(fs->control, ino, flags, (uint64_t)offset, text, size, NULL));
-		return;
-	}
-	job = malloc(sizeof(*job) + size);
-	if (!job) {
-		reply_result(req, -ENOMEM);
-		return;
-	}
-	*job = (struct control_job){.aside.run = run_control, .req = req, .ino = ino, .flags = flags, .offset = offset,
-				    .size = size};
-	memcpy(job->text, text, size);
-	aside_run(&job->aside);
-}
-
 void ops_write(fuse_req_t req, fuse_ino_t ino, const char *data, size_t size, off_t offset,
 	       struct fuse_file_info *fi)
 {
 	if (control_owns(ino))
-		write_control(req, ino, data, size, offset, fi->flags);
+		write_control(req, ino, data, size, (uint64_t)offset, fi->flags);
 	else if (offset < 0)
 		reply_result(req, -EFBIG);
 	else if (fi->writepage)

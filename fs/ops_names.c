@@ -66,7 +66,10 @@ void ops_lookup(fuse_req_t req, fuse_ino_t dir, const char *name)
 		r = -ENAMETOOLONG;
 	else
 		r = volume_lookup(fs->volume, dir, name_of(name), &e);
-	answer_entry(req, fs, r, &e);
+	if (r == -ENOENT && control_owns(dir))
+		reply_result(req, r); /* not to be remembered: a tenant may come */
+	else
+		answer_entry(req, fs, r, &e);
 }
 
 void ops_forget(fuse_req_t req, fuse_ino_t ino, uint64_t lookups)

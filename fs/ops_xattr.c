@@ -197,6 +197,13 @@ static int check_get(fuse_req_t req, fuse_ino_t ino, const char *name, mode_t *r
 	return which == KEPT ? 0 : find_type(fs_of(req), ino, ret_type);
 }
 
+/* What lies below a directory need not be its owner's: with several tenants or domains its sums are for him and root,
+ * as he could remove what is there. Whoever may read a single file sees what is in it. */
+static int check_sums(fuse_req_t req, fuse_ino_t ino, mode_t type)
+{
+	return S_ISDIR(type) && volume_is_shared_out(fs_of(req)->volume) ? ops_check_owner(req, ino) : 0;
+}
+
 /* Below a large directory there is much to add up, and figures change: how much room is needed is answered without
  * looking, and what fits into that never fails with ERANGE. */
 void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
@@ -206,6 +213,8 @@ void ops_getxattr(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 	int r;
 
 	r = check_get(req, ino, name, &type);
+	if (r == 0 && which == STAT)
+		r = check_sums(req, ino, type);
 	if (r < 0)
 		reply_result(req, r);
 	else if (which == KEPT)

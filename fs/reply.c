@@ -2,8 +2,9 @@
 /* fs/reply.c - names and attributes change only through the kernel that asks, which knows it, so it may
  * remember them for long.
  *
- * One exception: a write may clear suid and sgid here without the kernel noticing its mode is old, and
- * exec would still honour it.  So the mode of such a file is asked for each time.
+ * Two exceptions: a write may clear suid and sgid here without the kernel noticing its mode is old, and
+ * exec would still honour it; and who may read .ksmfs changes with tenants, which come and go there by themselves.  So
+ * the mode of such a file is asked for each time, and a tenant by its name, too.
  *
  * libfuse 3.14 does not know FOPEN_PARALLEL_DIRECT_WRITES: the answers to OPEN and CREATE are packed here.
  */
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <sys/sysmacros.h>
 
+#include "fs/control.h"
 #include "fs/newer.h"
 
 static const double remember_s = 24 * 60 * 60;
@@ -21,7 +23,7 @@ static double attr_seconds(const struct stat *attr)
 {
 	bool may_be_cleared = S_ISREG(attr->st_mode) && (attr->st_mode & (S_ISUID | S_ISGID));
 
-	return may_be_cleared ? 0 : remember_s;
+	return may_be_cleared || control_owns(attr->st_ino) ? 0 : remember_s;
 }
 
 void reply_result(fuse_req_t req, int r)
@@ -41,7 +43,7 @@ void reply_fill_entry(struct fuse_entry_param *ret, const struct volume_entry *e
 		.ino = e->ino,
 		.attr = e->attr,
 		.attr_timeout = attr_seconds(&e->attr),
-		.entry_timeout = remember_s,
+		.entry_timeout = control_tenants_own(e->ino) ? 0 : remember_s,
 	};
 }
 

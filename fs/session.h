@@ -35,7 +35,7 @@ enum {
 	INIT_BYTES_MAX = 256,
 	WRITE_BYTES_MAX = BATCH_PAGES * PAGE_BYTES,
 	/* Raised with each change of what lies where below: another worker then makes no sense of it. */
-	SESSION_LAYOUT = 1,
+	SESSION_LAYOUT = 2,
 	/* What a request has in front of the data of a write. */
 	HEAD_BYTES = sizeof(struct fuse_in_header) + sizeof(struct fuse_write_in),
 	REQUEST_BYTES_MAX = HEAD_BYTES + WRITE_BYTES_MAX,

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+enum { LONG = 8 }; /* places */
+
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
 /* A request that is sent again is marked so. */
@@ -23,50 +25,76 @@ static bool same_request(uint64_t a, uint64_t b)
 	return (a ^ b) << 1 == 0;
 }
 
+/* For a text of `len` bytes, and for the next that is made in its place and may be a little longer. */
+static unsigned places_for(size_t len)
+{
+	return (unsigned)(len / PAGE_BYTES) + 1 + (len % PAGE_BYTES > PAGE_BYTES / 2);
+}
+
 /* Store `bytes`, if they fit and memory for them can be had. */
 static bool fill(struct texts *t, unsigned n, const char *bytes, size_t len)
 {
 	struct text *text = &t->text[n];
 	size_t pages = pages_of(len) << PAGE_SHIFT;
 
-	if (len > TEXT_BYTES || (pages && madvise(t->bytes[n], pages, MADV_POPULATE_WRITE) < 0))
+	if (len > (size_t)text->places * PAGE_BYTES || (pages && madvise(t->bytes[n], pages, MADV_POPULATE_WRITE) < 0))
 		return false;
 	memcpy(t->bytes[n], bytes, len);
 	text->len = (uint32_t)len;
 	return true;
 }
 
-/* Where request `unique` has had its place, or any that is free; TEXTS: there is none. */
-static unsigned find_place(const struct texts *t, uint64_t unique)
+/* Memory of what is long goes back at once. */
+static void clear(struct texts *t, unsigned n)
 {
-	unsigned place = TEXTS;
+	size_t bytes = (size_t)t->text[n].places * PAGE_BYTES;
 
-	for (unsigned n = 0; n < TEXTS; n++) {
+	t->text[n].used = false;
+	if (t->text[n].places > LONG && munlock(t->bytes[n], bytes) == 0)
+		(void)madvise(t->bytes[n], bytes, MADV_REMOVE);
+}
+
+/* What request `unique` has left, when it was asked before, is dropped. */
+static void drop_of(struct texts *t, uint64_t unique)
+{
+	for (unsigned n = 0; n < TEXTS; n++)
 		if (t->text[n].used && same_request(t->text[n].unique, unique))
-			return n;
-		if (!t->text[n].used && place == TEXTS)
-			place = n;
+			clear(t, n);
+}
+
+/* The first of so many places side by side that are free; TEXTS: there are none. */
+static unsigned find_places(const struct texts *t, unsigned places)
+{
+	unsigned first = 0, n = 0;
+
+	while (n < TEXTS && n - first < places) {
+		if (t->text[n].used) {
+			n += t->text[n].places;
+			first = n;
+		} else {
+			n++;
+		}
 	}
-	return place;
+	return n - first == places ? first : TEXTS;
 }
 
 uint64_t texts_keep(struct texts *t, uint64_t unique, const char *bytes, size_t len)
 {
-	struct text *text;
+	unsigned n, places = places_for(MIN(len, (size_t)TEXT_BYTES_MAX));
 	uint64_t fh = 0;
-	unsigned n;
 
 	pthread_mutex_lock(&mutex);
-	n = find_place(t, unique);
-	text = n < TEXTS ? &t->text[n] : NULL;
-	if (text)
-		text->used = false;
-	if (text && fill(t, n, bytes, len)) {
-		text->generation++;
-		text->was_read = false;
-		text->unique = unique;
-		text->used = true;
-		fh = (uint64_t)text->generation << 32 | (n + 1);
+	drop_of(t, unique);
+	n = find_places(t, places);
+	if (n < TEXTS) {
+		t->text[n].places = (uint8_t)places;
+		if (fill(t, n, bytes, len)) {
+			t->text[n].generation++;
+			t->text[n].was_read = false;
+			t->text[n].unique = unique;
+			t->text[n].used = true;
+			fh = (uint64_t)t->text[n].generation << 32 | (n + 1);
+		}
 	}
 	pthread_mutex_unlock(&mutex);
 	return fh;
@@ -112,7 +140,7 @@ void texts_replace(struct texts *t, uint64_t fh, const char *bytes, size_t len)
 	pthread_mutex_lock(&mutex);
 	n = find(t, fh);
 	if (n < TEXTS && !fill(t, n, bytes, len))
-		t->text[n].used = false;
+		clear(t, n);
 	pthread_mutex_unlock(&mutex);
 }
 
@@ -123,6 +151,6 @@ void texts_drop(struct texts *t, uint64_t fh)
 	pthread_mutex_lock(&mutex);
 	n = find(t, fh);
 	if (n < TEXTS)
-		t->text[n].used = false;
+		clear(t, n);
 	pthread_mutex_unlock(&mutex);
 }

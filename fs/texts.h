@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/texts.h - what open control files say, where the next worker finds it.
  *
- * Owns     a table of fixed size, as it lies in the session, of texts of up to TEXT_BYTES.
- * Keeps    Y1 an `fh` is a place in the table and its generation: one never means another's text.
+ * Owns     a table of TEXTS places of a page, as it lies in the session: a text has one, or several side by side.
+ * Keeps    Y1 an `fh` is the first place of a text and its generation: one never means another's text.
  *          Y2 a text counts when it is complete; who dies before leaves a free place.
- *          Y3 an OPEN that is sent again gets the place that it had.
+ *          Y3 an OPEN that is sent again takes no more places than one.
  * Threads  any; one lock for all.
  * Fails    0, false: there is no such text, or no room for it.  The caller can do without.
  */
@@ -14,7 +14,10 @@
 
 #include "core/base.h"
 
-enum { TEXTS = 64, TEXT_BYTES = 4 * PAGE_BYTES };
+enum {
+	TEXTS = 256,
+	TEXT_BYTES_MAX = 128 * PAGE_BYTES, /* of one */
+};
 
 struct texts {
 	struct text {
@@ -22,10 +25,10 @@ struct texts {
 		uint32_t generation;
 		uint32_t len;
 		bool was_read; /* from its start */
+		uint8_t places; /* that it has, from this one on */
 		uint64_t unique; /* of the OPEN */
 	} text[TEXTS];
-	uint8_t unused_[PAGE_BYTES - TEXTS * sizeof(struct text)];
-	uint8_t bytes[TEXTS][TEXT_BYTES]; /* memory is taken as it is needed */
+	uint8_t bytes[TEXTS][PAGE_BYTES] __attribute__((aligned(PAGE_BYTES))); /* memory is taken as it is needed */
 };
 
 _Static_assert(sizeof(struct texts) % PAGE_BYTES == 0, "whole pages");

@@ -12,12 +12,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/xattr.h>
+
+#include <linux/magic.h>
 
 #include <ksmfs/control.h>
+#include <ksmfs/xattr.h>
 
 #include "tools/text.h"
 
-enum { PAGE_BYTES = 4096 };
+enum { PAGE_BYTES = 4096, ROOT_INO = 1 };
 
 enum attr {
 #define ATTR_SETTING(name, ...) ATTR_##name,
@@ -190,13 +196,29 @@ static void print_json(const struct figures *f)
 	puts("\n}");
 }
 
-static const char *reason(int r)
+/* As ksmfsctl(1) finds it: any file of ours has the attribute, and only the root has this number. */
+static bool is_below_root(const char *path)
+{
+	struct statfs fs;
+	struct stat st;
+
+	return statfs(path, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC && stat(path, &st) == 0 && st.st_ino != ROOT_INO &&
+	       getxattr(path, KSMFS_XATTR_MERGEABLE, NULL, 0) >= 0;
+}
+
+static const char *reason(const char *path, int r)
 {
 	switch (-r) {
 	case ENOENT:
 	case ENOTDIR:
 	case ENODATA:
+		if (is_below_root(path))
+			return "inside a ksmfs, and not its root, which has the figures of all: name the mount point (findmnt -T "
+			       "PATH tells it), or let ksmfsctl stat PATH tell those of what is here";
 		return "no ksmfs is mounted there, or it has control=none";
+	case EACCES:
+		return "no permission: a mount with tenants, or several domains, tells its figures to root alone; ksmfsctl stat "
+		       "DIRECTORY tells those of a directory to its owner";
 	case ENOTCONN:
 		return "the daemon of this mount is gone";
 	default:
@@ -240,7 +262,7 @@ int main(int argc, char **argv)
 	}
 	r = read_figures(argv[optind], &f);
 	if (r < 0) {
-		fprintf(stderr, "ksmfs-stat: %s: %s\n", argv[optind], reason(r));
+		fprintf(stderr, "ksmfs-stat: %s: %s\n", argv[optind], reason(argv[optind], r));
 		return 1;
 	}
 	if (form == 'r') {

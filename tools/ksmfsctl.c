@@ -171,6 +171,13 @@ static int show(const struct command *c, const struct target *t)
 	return 0;
 }
 
+static const char *why_not_visited(int error)
+{
+	if (error == EPERM && command->visit == show)
+		return "on a mount with tenants, or several domains, figures of a directory are for its owner and root";
+	return reason(error);
+}
+
 static void visit_target(const struct target *t)
 {
 	int r = command->visit(command, t);
@@ -178,7 +185,7 @@ static void visit_target(const struct target *t)
 	if (r == -ENOENT && !t->named)
 		return; /* removed meanwhile */
 	if (r < 0)
-		complain(t->path, reason(-r));
+		complain(t->path, why_not_visited(-r));
 }
 
 /* The control directory, which has no pages; found by a walk with control=visible only. */

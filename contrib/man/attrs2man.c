@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* contrib/man/attrs2man.c - a manual page from its template and core/attrs.def.
+/* contrib/man/attrs2man.c - a manual page from its template, core/attrs.def and fs/tenants.def.
  *
  * A line @SETTINGS@ becomes the list of files that can be written, @FIGURES@ the list of those that are
- * only read, and @VERSION@ anywhere the version.  So the manual knows each row of the table, always.
+ * only read, @TENANTS@ that of a tenant's, and @VERSION@ anywhere the version.  So the manual knows each row of the
+ * tables, always.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -121,6 +122,13 @@ static void put_figures(void)
 #include "core/attrs.def"
 }
 
+static void put_tenants(void)
+{
+#define TENANT_KNOWN(name, unit, value, help) put_item(#name, unit, help);
+#define TENANT_SUMMED(name, unit, value, help) put_item(#name, unit, help);
+#include "fs/tenants.def"
+}
+
 int main(int argc, char **argv)
 {
 	char line[512], *at;
@@ -140,6 +148,8 @@ int main(int argc, char **argv)
 			put_settings();
 		} else if (!strcmp(line, "@FIGURES@\n")) {
 			put_figures();
+		} else if (!strcmp(line, "@TENANTS@\n")) {
+			put_tenants();
 		} else if ((at = strstr(line, "@VERSION@"))) {
 			printf("%.*s%s%s", (int)(at - line), line, KSMFS_VERSION, at + strlen("@VERSION@"));
 		} else {

@@ -13,3 +13,4 @@
 #define KSMFS_STATS           KSMFS_CONTROL "/stats"
 #define KSMFS_CHECK           KSMFS_CONTROL "/check" /* "ok", or a violation a line; root */
 #define KSMFS_INDEX_DIRECTORY KSMFS_CONTROL "/index/directory" /* where names.db and index.db are */
+#define KSMFS_TENANTS         KSMFS_CONTROL "/tenants" /* NAME/ of each: a file a figure, and "stats" */

@@ -9,6 +9,9 @@ bad=$(
 	sed -nE 's/^ATTR_[A-Z]+\([a-z_]+, "([^"]+)".*/\1/p' core/attrs.def | while read -r path; do
 		grep -qE "^\.It Pa $path( |\$)" "$page" || echo "$path is not in ksmfs(8)"
 	done
+	sed -nE 's/^TENANT_[A-Z]+\(([a-z_]+),.*/\1/p' fs/tenants.def | while read -r name; do
+		sed '1,/^\.Ss Figures of tenants/d; /^\.Ss/q' "$page" | grep -qE "^\.It Pa $name( |\$)" || echo "$name is not in ksmfs(8)"
+	done
 	"${KSMFS:?}" --help | grep -oE '\b[a-z_]+=' | sort -u | tr -d = | while read -r option; do
 		grep -qwF "Cm $option" "$page" || echo "option $option is not in ksmfs(8)"
 	done

@@ -127,12 +127,12 @@ static void new__a_number_never_recurs(void **state)
 	}
 }
 
-static void new__generations_go_round_without_the_highest(void **state)
+static void new__generations_go_round_without_those_of_others(void **state)
 {
 	struct table *t = *state;
 	struct inode *i = new(t);
 
-	i->record->generation = UINT32_MAX - 1;
+	i->record->generation = INODE_GENERATIONS - 1;
 	bury(t, i);
 	assert_int_equal(new(t)->record->generation, 1);
 }
@@ -370,7 +370,7 @@ int main(void)
 		TEST(new__the_first_is_one_and_the_lowest_comes_first),
 		TEST(space__is_taken_from_what_inodes_may_take),
 		TEST(new__a_number_never_recurs),
-		TEST(new__generations_go_round_without_the_highest),
+		TEST(new__generations_go_round_without_those_of_others),
 		TEST(new__a_record_starts_anew),
 		TEST(new__a_full_table_is_enospc),
 		TEST(new__a_limit_is_on_how_many_not_on_numbers),

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/tenant_figures.c - the door's counts, and its sums over the tenant's directory.
+ *
+ * Who reads all files of a tenant, one after the other, asks for its sums as often: so the last of some tenants are
+ * kept for a second.  Nobody waits for somebody else's sums: two who ask at once both look.
+ */
+#include "fs/tenant_figures.h"
+
+#include <pthread.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/attrs.h"
+
+const struct tenant_row tenant_rows[TENANT_FIGURES] = {
+#define TENANT_KNOWN(name, unit, value, help) {#name, unit, help, false},
+#define TENANT_SUMMED(name, unit, value, help) {#name, unit, help, true},
+#include "fs/tenants.def"
+#undef TENANT_KNOWN
+#undef TENANT_SUMMED
+};
+
+enum { KEPT = 32 };
+
+static struct {
+	pthread_mutex_t mutex;
+	struct sums {
+		uint64_t dir; /* of whom; 0: of nobody */
+		int64_t at_ms;
+		struct volume_pages pages;
+	} sums[KEPT];
+} kept = {
+	.mutex = PTHREAD_MUTEX_INITIALIZER,
+};
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool recall(uint64_t dir, struct volume_pages *ret)
+{
+	int64_t since = now_ms() - TENANT_AGE_MS;
+	bool found = false;
+
+	pthread_mutex_lock(&kept.mutex);
+	for (unsigned n = 0; n < KEPT && !found; n++) {
+		found = kept.sums[n].dir == dir && kept.sums[n].at_ms > since;
+		if (found)
+			*ret = kept.sums[n].pages;
+	}
+	pthread_mutex_unlock(&kept.mutex);
+	return found;
+}
+
+/* In the place of what is there of this tenant, or of the oldest. */
+static void keep(const struct sums *new)
+{
+	unsigned place = 0;
+
+	pthread_mutex_lock(&kept.mutex);
+	for (unsigned n = 0; n < KEPT; n++) {
+		if (kept.sums[n].dir == new->dir) {
+			place = n;
+			break;
+		}
+		if (kept.sums[n].at_ms < kept.sums[place].at_ms)
+			place = n;
+	}
+	kept.sums[place] = *new;
+	pthread_mutex_unlock(&kept.mutex);
+}
+
+static int sum_up(struct volume *v, uint64_t dir, const struct interrupt *interrupt, struct volume_pages *ret)
+{
+	struct sums new = {.dir = dir, .at_ms = now_ms()};
+	int r;
+
+	if (recall(dir, ret))
+		return 0;
+	r = volume_pages(v, dir, 0, UINT64_MAX, interrupt, &new.pages);
+	if (r < 0)
+		return r;
+	keep(&new);
+	*ret = new.pages;
+	return 0;
+}
+
+/* None is told as the mount's limits tell it. */
+static uint64_t limit_bytes(const struct volume_tenant *t)
+{
+	return MIN(t->size_pages, attr_rows[ATTR_size].max >> PAGE_SHIFT) << PAGE_SHIFT;
+}
+
+static uint64_t limit_inodes(const struct volume_tenant *t)
+{
+	return MIN(t->nr_inodes, attr_rows[ATTR_nr_inodes].max);
+}
+
+int tenant_figures_get(struct volume *v, const struct volume_tenant *t, bool summed,
+		       const struct interrupt *interrupt, uint64_t ret[static TENANT_FIGURES])
+{
+	struct volume_pages pages = {0}, *p = &pages;
+	int r = summed ? sum_up(v, t->dir, interrupt, p) : 0;
+
+	if (r < 0)
+		return r;
+#define TENANT_KNOWN(name, unit, value, help) ret[TENANT_##name] = value;
+#define TENANT_SUMMED(name, unit, value, help) ret[TENANT_##name] = value;
+#include "fs/tenants.def"
+	return 0;
+}
