@@ -311,6 +311,7 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 	}
 	record = record_at(t, number);
 	*ret = inode_at(t, number);
+	(*ret)->cached = 0;
 	*inode_attr_begin(*ret) = *attr;
 	inode_attr_end(*ret);
 	record->flags = 0;

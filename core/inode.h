@@ -101,6 +101,7 @@ struct inode {
 	_Atomic(struct tenant *) tenant; /* NULL: none */
 	struct rwlock map;
 	struct lock attr;
+	_Atomic uint64_t cached; /* trim.h: what the kernel may hold of it */
 };
 
 struct itable;

@@ -162,6 +162,7 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	p->settings = &itable_rows(p->itable)->settings;
 	p->key = &itable_header(p->itable)->key;
 	v->noswap = config->noswap;
+	trim_init(&v->trim, p);
 	v->atime = config->atime;
 	v->dir_atime = config->dir_atime;
 	return 0;
@@ -429,7 +430,10 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct in
 	gate_open(&v->gate);
 	if (r != SETTINGS_CHANGED)
 		return r;
-	if (attr == ATTR_size || attr == ATTR_nr_inodes || attr == ATTR_store_limit)
+	if (attr == ATTR_trim_mode || attr == ATTR_trim_age)
+		trim_tell(&v->trim);
+	if (attr == ATTR_size || attr == ATTR_nr_inodes || attr == ATTR_store_limit || attr == ATTR_trim_mode ||
+	    attr == ATTR_trim_age)
 		return 0; /* nothing to the scanner */
 	if (attr == ATTR_run && value == 2)
 		return unmerge(v, run_stores, interrupt);

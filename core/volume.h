@@ -310,6 +310,30 @@ struct volume_pages {
 int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, const struct interrupt *interrupt,
 		 struct volume_pages *ret) must_check;
 
+/* --- the kernel's page cache ------------------------------------------------------------------------- */
+
+/* Core sees what enters the cache, but cannot look into it, nor drop what is there: that takes somebody who can open
+ * files.  A file to be looked at, or to be dropped from it where that takes nothing from anybody. */
+enum { VOLUME_ERRANDS = 128 };
+struct volume_errand {
+	uint64_t ino;
+	bool drops; /* else it is only asked how many pages there are */
+	uint32_t used;  /* core's own, as is `class` */
+	unsigned class;
+};
+
+/* There is somebody who runs errands.  `tell` is called, from any thread, when he ought to ask for them before the time
+ * that he was told. */
+void volume_on_errand(struct volume *v, void (*tell)(void *arg), void *arg);
+/* At most `max` of them (VOLUME_ERRANDS), always by the same thread, when those from before are done.  None: ask again
+ * after *ret_wait_ms, or when told; -1: when told.  `pressure`: memory is short. */
+unsigned volume_errands(struct volume *v, bool pressure, struct volume_errand *ret, unsigned max, int64_t *ret_wait_ms)
+	must_check;
+/* Pages in the cache before and after it, or an error: -ESTALE, -EBUSY, or any. */
+void volume_errand_done(struct volume *v, const struct volume_errand *e, uint64_t before, uint64_t after, int error);
+/* Is this still a file to be dropped? */
+bool volume_may_drop(struct volume *v, uint64_t ino) must_check;
+
 /* --- controls and figures ----------------------------------------------------------------------- */
 
 /* One consistent snapshot of every row of attrs.def, by enum attr. */

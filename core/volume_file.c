@@ -268,6 +268,7 @@ int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_c
 	receipt = receipt_in(RECEIPT_OPENED);
 	if (receipt)
 		receipt->keep_cache = *ret_keep_cache;
+	trim_use(&v->trim, i, TRIM_OPENED);
 	return 0;
 }
 
@@ -282,6 +283,7 @@ static void let_go(struct volume *v, uint64_t ino, const struct receipt_change *
 	if (receipt_count(i, ino, change, &before)) {
 		if (change->stores && before.stores == 1)
 			range_return_lent(&v->pool, i);
+		trim_use(&v->trim, i, TRIM_RELEASED);
 		volume_bury(v, i);
 	}
 	gate_leave(&v->gate);
@@ -362,6 +364,7 @@ int volume_read(struct volume *v, uint64_t ino, uint64_t offset, size_t len, str
 	first = offset >> PAGE_SHIFT;
 	pages = (unsigned)(pages_of(offset + len) - first);
 	gate_enter(&v->gate);
+	trim_use(&v->trim, i, TRIM_READ);
 	r = fault_read(&v->pool, i, first, pages, ret->frame);
 	gate_leave(&v->gate);
 	if (r < 0)
@@ -485,6 +488,7 @@ ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void
 		len = MIN(len, FILE_BYTES_MAX - offset);
 	}
 	gate_enter(&v->gate);
+	trim_use(&v->trim, i, TRIM_WRITTEN);
 	inode_resize_begin(i);
 	n = write_inside(v, i, offset, data, len, flags);
 	inode_resize_end(i);

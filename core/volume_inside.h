@@ -16,8 +16,10 @@
 #include "pool.h"
 #include "receipt.h"
 #include "room.h"
+#include "sample.h"
 #include "scan.h"
 #include "tenants.h"
+#include "trim.h"
 #include "volume.h"
 
 struct volume {
@@ -38,6 +40,17 @@ struct volume {
 	struct scan *scan;
 	struct keeper *keeper;
 	_Atomic uint32_t unburied; /* records with INODE_UNBURIED */
+	struct trim trim;
+	struct {
+		_Atomic uint64_t bytes; /* of the last sample */
+		_Atomic int64_t taken;  /* when that was over; 0: there is none; times in ms */
+		_Atomic int64_t not_before; /* the next */
+		atomic_bool served; /* by somebody who runs errands */
+		atomic_bool asked;
+		bool sampling;  /* from here on of who runs errands */
+		int64_t began;
+		struct sample sample;
+	} cache;
 	char dir[];
 };
 
@@ -64,6 +77,10 @@ void volume_bury_rest(struct volume *v);
 /* A write of `len` bytes at `offset` is over and has stored `done` of them: size, times, privileges.  What it may have
  * stored further on than it tells goes.  flags: enum volume_write. */
 void volume_write_ends(struct volume *v, struct inode *i, uint64_t offset, uint64_t len, uint64_t done, unsigned flags);
+
+/* volume_cache.c: the figures. A sample is taken, if it is time; nobody waits for it. */
+void volume_ask_sample(struct volume *v);
+int64_t volume_cache_age_ms(struct volume *v); /* -1: there is none */
 
 /* volume_lookup.c: of the names.  A directory that things can be put into or looked up in. */
 int volume_get_dir(struct volume *v, uint64_t ino, struct inode **ret) must_check;

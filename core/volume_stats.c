@@ -42,6 +42,10 @@ static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 		return (int64_t)(tracking_bytes(v) + itable_bytes(p->itable));
 	case ATTR_store_database_bytes:
 		return (int64_t)(names_bytes(v->names) + v->indexdb_bytes);
+	case ATTR_store_cache_bytes:
+		return (int64_t)v->cache.bytes;
+	case ATTR_store_cache_age_ms:
+		return volume_cache_age_ms(v);
 	case ATTR_index_entries:
 		return (int64_t)content_entries(p->content);
 	default:
@@ -61,6 +65,7 @@ void volume_stats(struct volume *v, int64_t ret[ATTRS])
 		if (attr_rows[a].kind == ATTR_KIND_COMPUTED)
 			ret[a] = computed(v, a, ret);
 	gate_open(&v->gate);
+	volume_ask_sample(v);
 	ret[ATTR_general_profit] = profit_general(ret);
 	ret[ATTR_store_net_saving] = profit_net(ret);
 }

@@ -14,12 +14,14 @@
 #include "fs/aside.h"
 #include "fs/caller.h"
 #include "fs/control.h"
+#include "fs/errand.h"
 #include "fs/park.h"
 #include "fs/reply.h"
 #include "fs/takeover.h"
 #include "fs/transport.h"
 
 enum { CONTROL_READ_BYTES = 16384 };
+enum { ERRAND_FH = 1 /* of what the notifier has opened; other files have none */ };
 
 unsigned ops_open_flags(bool keep_cache)
 {
@@ -172,14 +174,28 @@ static void write_control(fuse_req_t req, fuse_ino_t ino, const char *text, size
 
 /* --- files ----------------------------------------------------------------------------------------- */
 
+/* Not a use of the file, and not counted as one. */
+static void open_for_errand(fuse_req_t req, fuse_ino_t ino, enum errand_kind kind)
+{
+	if (kind == ERRAND_DROP && !volume_may_drop(fs_of(req)->volume, ino))
+		reply_result(req, -EBUSY);
+	else
+		(void)reply_open(req, ops_open_flags(true), ERRAND_FH);
+}
+
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
+	enum errand_kind errand = errand_of(fuse_req_ctx(req)->pid, ino);
 	struct fs *fs = fs_of(req);
 	bool keep_cache;
 	int flags = fi->flags, r;
 
 	if (control_owns(ino)) {
 		open_control(req, ino, flags);
+		return;
+	}
+	if (errand != ERRAND_NONE && (flags & O_ACCMODE) == O_RDONLY) {
+		open_for_errand(req, ino, errand);
 		return;
 	}
 	r = volume_file_open(fs->volume, ino, flags, &keep_cache);
@@ -195,7 +211,7 @@ void ops_release(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 	if (control_owns(ino))
 		control_release(fs->control, fi->fh);
-	else
+	else if (fi->fh != ERRAND_FH)
 		volume_file_release(fs->volume, ino, fi->flags);
 	reply_result(req, 0);
 }

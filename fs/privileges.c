@@ -20,7 +20,10 @@ static const struct grant grants[] = {
 	{CAP_DAC_READ_SEARCH, ROLE_SUPERVISOR, "reach a mount point below directories closed to root"},
 	{CAP_SETPCAP, ROLE_SUPERVISOR, "take the capabilities above out of a new worker's bounding set"},
 	{CAP_IPC_LOCK, ROLE_SUPERVISOR, "lock its memory, and hand it to a new worker"},
+	{CAP_FOWNER, ROLE_SUPERVISOR, "hand it to a new notifier"},
 	{CAP_IPC_LOCK, ROLE_WORKER, "lock the receive buffers, and all of its memory but the frames"},
+	{CAP_DAC_READ_SEARCH, ROLE_NOTIFIER, "open files by their handles, whoever may read them"},
+	{CAP_FOWNER, ROLE_NOTIFIER, "ask how many pages of other people's files are in the page cache"},
 };
 
 static bool is_granted(enum role role, cap_value_t cap)

@@ -12,7 +12,7 @@
 
 #include "core/base.h"
 
-enum role { ROLE_SUPERVISOR, ROLE_WORKER };
+enum role { ROLE_SUPERVISOR, ROLE_WORKER, ROLE_NOTIFIER };
 
 int privileges_drop(enum role role) must_check;
 int privileges_seal(void) must_check;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/session.h - the shared memory that outlives a worker.
  *
- * Owns     a memfd with INIT, the reply to it, a slot for each request that can be with us at once, and the texts of
- *          open control files.
+ * Owns     a memfd with INIT, the reply to it, a slot for each request that can be with us at once, the texts of
+ *          open control files, and the notifier's errands.
  * Keeps    E1 INIT is written once, by the supervisor, before the first worker starts; its reply once,
  *             by the first worker.
  *          E2 a slot that session_lock_slot() has prepared is present: the kernel never has to wait
@@ -20,6 +20,7 @@
 #include "core/base.h"
 #include "core/receipt.h"
 #include "fs/death.h"
+#include "fs/errand.h"
 #include "fs/poison.h"
 #include "fs/texts.h"
 
@@ -74,6 +75,7 @@ struct session {
 	struct session_slot slot[SESSION_SLOTS];
 	struct session_kept kept[SESSION_KEPT];
 	struct texts texts __attribute__((aligned(PAGE_BYTES)));
+	struct errands errands __attribute__((aligned(PAGE_BYTES)));
 };
 
 _Static_assert(offsetof(struct session_slot, request) + HEAD_BYTES == 2 * PAGE_BYTES, "data on a page");

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #include "core/volume.h"
 #include "fs/newer.h"
 #include "fs/noswap.h"
+#include "fs/notify.h"
 #include "fs/order.h"
 #include "fs/pressure.h"
 #include "fs/privileges.h"
@@ -33,6 +35,7 @@
 
 enum {
 	INIT_MS = 10000, /* the kernel sends INIT while it mounts */
+	NOTIFIER_MS = 2000, /* a few system calls */
 };
 
 static watch_start fork_worker;
@@ -44,6 +47,7 @@ struct super super = {
 	.frames_fd = -1,
 	.inodes_fd = -1,
 	.ready_fd = -1,
+	.errand_fd = -1,
 	.client_fd = -1,
 	.predecessor_fd = -1,
 	.watch = {
@@ -76,6 +80,7 @@ void super_clean_up(void)
 	close_fd(&super.session_fd);
 	close_fd(&super.frames_fd);
 	close_fd(&super.inodes_fd);
+	close_fd(&super.errand_fd);
 	rundir_remove(&super.rundir);
 	order_close(&super.watch.order_fd, super.order_path);
 	close_fd(&super.predecessor_fd);
@@ -105,6 +110,15 @@ static int make_memory(struct why *why)
 		r = failpoint_kills_share();
 #endif
 	return r < 0 ? why_errno(why, r, "cannot make shared memory") : 0;
+}
+
+/* Where we may not clone a mount nobody can run errands, and none are made. */
+void super_make_errands(void)
+{
+	if (super.mount.unmounter_fd < 0)
+		super.errand_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (super.errand_fd < 0)
+		log_info("the kernel's page cache is left alone, whatever trim_mode says");
 }
 
 /* Wait until `fd` can be read. -ECANCELED: we were asked to stop. */
@@ -202,6 +216,7 @@ static pid_t fork_worker(bool rests)
 		.control = o->control,
 		.mountpoint = super.mount.path,
 		.mount = &super.mount.info,
+		.errand_fd = super.errand_fd,
 		.supervisor = getpid(),
 		.rests = rests,
 	};
@@ -213,6 +228,37 @@ static pid_t fork_worker(bool rests)
 		worker_run(&start);
 	}
 	return pid < 0 ? -errno : pid;
+}
+
+/* A watch_start_notifier. */
+static pid_t fork_notifier(void)
+{
+	const struct notify_start start = {
+		.session = super.session,
+		.errand_fd = super.errand_fd,
+		.mount = &super.mount.info,
+		.mountpoint = super.mount.path,
+		.supervisor = getpid(),
+	};
+	pid_t pid;
+
+	pid = fork();
+	if (pid == 0)
+		notify_run(&start);
+	return pid < 0 ? -errno : pid;
+}
+
+void super_run_notifier(void)
+{
+	int ready[2];
+
+	if (super.errand_fd < 0 || pipe2(ready, O_CLOEXEC) < 0)
+		return;
+	super.watch.start_notifier = fork_notifier;
+	watch_begin_notifier(&super.watch);
+	close(ready[1]);
+	(void)wait_for(ready[0], NOTIFIER_MS);
+	close(ready[0]);
 }
 
 /* What the worker tells, or what became of it. */
@@ -298,7 +344,11 @@ static int start_mount(const struct options *o, const char *source, const char *
 	if (!super.watch.can_replace)
 		log_warning("this kernel does not send requests again, as Linux 6.9 does: if the worker dies the mount ends");
 	be_reachable();
-	return super_run_worker(why);
+	super_make_errands();
+	r = super_run_worker(why);
+	if (r == 0)
+		super_run_notifier();
+	return r;
 }
 
 int super_start(const struct options *o, const char *source, const char *mountpoint, struct why *why)

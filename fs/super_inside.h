@@ -21,6 +21,7 @@ struct super {
 	struct session *session;
 	int session_fd, frames_fd, inodes_fd;
 	int ready_fd; /* for the first worker */
+	int errand_fd; /* wakes the notifier; -1: this mount has none */
 	struct watch watch;
 	char order_path[PATH_MAX];
 
@@ -33,6 +34,10 @@ extern struct super super;
 
 /* Start the first worker of this program, and wait until it serves.  -ECANCELED: we were asked to stop meanwhile. */
 int super_run_worker(struct why *why) must_check;
+/* Before the worker, who gives the notifier errands. */
+void super_make_errands(void);
+/* And the first notifier: it has the mount in hand when this returns, or never will. */
+void super_run_notifier(void);
 void super_clean_up(void);
 /* All that it maps stays in memory, if it may; the log says if not. */
 void super_lock_memory(void);

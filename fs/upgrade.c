@@ -37,6 +37,7 @@ static const struct handover_row rows[] = {
 	HANDOVER_ROW("directory_lock", HANDOVER_FD, super.rundir.lock_fd),
 	HANDOVER_ROW("orders", HANDOVER_FD, super.watch.order_fd),
 	HANDOVER_MORE("workers_left", HANDOVER_NUMBER, super.watch.left),
+	HANDOVER_MORE("notifier_left", HANDOVER_NUMBER, super.watch.notifier_past),
 	HANDOVER_MORE("client", HANDOVER_FD, super.client_fd),
 	HANDOVER_MORE("predecessor", HANDOVER_FD, super.predecessor_fd),
 	HANDOVER_ROW("mountpoint", HANDOVER_TEXT, super.mount.path),
@@ -121,6 +122,7 @@ static void upgrade(struct order *order)
 		r = super.predecessor_fd = successor_self(&why);
 	if (r >= 0) {
 		super.client_fd = order->client_fd;
+		watch_end_notifier(&super.watch);
 		if (watch_drain(&super.watch))
 			(void)hand_over(order->program_fd, &why);
 		else
@@ -207,7 +209,11 @@ static int take_over(struct why *why)
 	if (r < 0)
 		return why_errno(why, r, "cannot drop privileges");
 	super_lock_memory();
-	return super_run_worker(why);
+	super_make_errands();
+	r = super_run_worker(why);
+	if (r == 0)
+		super_run_notifier();
+	return r;
 }
 
 /* To the program that was before.  Returns when it cannot be had. */

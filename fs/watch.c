@@ -29,7 +29,7 @@ enum {
 	STOP_MS = 2000,
 	DRAIN_MS = 2000,
 	LOOK_MS = 1,     /* between two looks at who is dying */
-	RETRY_MS = 1000, /* when no process can be had */
+	RETRY_MS = 1000, /* when no process can be had, or a notifier does not live for longer */
 };
 
 static int64_t now_ms(void)
@@ -99,6 +99,48 @@ int watch_begin(struct watch *w)
 {
 	death_open(&w->death);
 	return start(w, false);
+}
+
+/* --- the notifier -------------------------------------------------------------------------------- */
+
+void watch_begin_notifier(struct watch *w)
+{
+	pid_t pid;
+
+	if (w->notifier || !w->start_notifier)
+		return;
+	w->notifier_ms = now_ms();
+	pid = w->start_notifier();
+	if (pid < 0)
+		log_warning("cannot start the notifier: %s", strerror(-pid));
+	w->notifier = MAX(pid, 0);
+}
+
+/* Nobody is to be taken for it, who has its number next. */
+static void notifier_ended(struct watch *w, int status)
+{
+	atomic_store(&w->session->errands.notifier, 0);
+	w->notifier = 0;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		w->start_notifier = NULL;
+}
+
+void watch_end_notifier(struct watch *w)
+{
+	if (!w->notifier)
+		return;
+	atomic_store(&w->session->errands.notifier, 0);
+	kill(w->notifier, SIGKILL);
+	w->notifier_past = w->notifier;
+	w->notifier = 0;
+}
+
+/* In how many ms another one is to be started; -1: none is. */
+static int notifier_due(const struct watch *w)
+{
+	if (w->notifier || !w->start_notifier || w->stop_ms)
+		return -1;
+	return (int)MAX(w->notifier_ms + RETRY_MS - now_ms(), INT64_C(0));
 }
 
 /* --- stopping ------------------------------------------------------------------------------------ */
@@ -194,6 +236,10 @@ static bool is_worker(struct watch *w, pid_t pid, int status)
 		w->unmounting = 0;
 		if (status != 0)
 			lose_patience(w);
+	} else if (pid == w->notifier) {
+		notifier_ended(w, status);
+	} else if (pid == w->notifier_past) {
+		w->notifier_past = 0;
 	} else if (pid != w->mount->unmounter && w->left) {
 		w->left--;
 	}
@@ -319,7 +365,7 @@ static int time_to_wait(const struct watch *w)
 		return LOOK_MS;
 	if (w->stop_ms)
 		return (int)MAX(w->stop_ms - now_ms(), INT64_C(0));
-	return w->worker ? -1 : RETRY_MS;
+	return w->worker ? notifier_due(w) : RETRY_MS;
 }
 
 static void wait_for_event(struct watch *w)
@@ -349,6 +395,8 @@ int watch_until_end(struct watch *w)
 		wait_for_event(w);
 		reap(w);
 		look_at_dying(w);
+		if (notifier_due(w) == 0)
+			watch_begin_notifier(w);
 		if (w->stop_ms && now_ms() >= w->stop_ms)
 			w->ended = true;
 		else if (!w->worker && !w->ended)
@@ -364,6 +412,7 @@ void watch_end(struct watch *w)
 	int status;
 	pid_t pid;
 
+	watch_end_notifier(w);
 	if (w->worker)
 		kill(w->worker, SIGKILL);
 	while (w->worker || w->left) {
@@ -381,4 +430,7 @@ void watch_fini(struct watch *w)
 	if (w->unmounting)
 		(void)waitpid(w->unmounting, NULL, 0);
 	w->unmounting = 0;
+	if (w->notifier_past)
+		(void)waitpid(w->notifier_past, NULL, 0);
+	w->notifier_past = 0;
 }

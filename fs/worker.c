@@ -17,6 +17,7 @@
 #include "core/failpoint.h"
 #include "core/log.h"
 #include "fs/control.h"
+#include "fs/errand.h"
 #include "fs/ops.h"
 #include "fs/park.h"
 #include "fs/poison.h"
@@ -81,6 +82,9 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	r = park_start(fs.volume);
 	if (r < 0)
 		return why_errno(why, r, "cannot start the thread for parked writebacks");
+	r = start->errand_fd >= 0 ? errand_start(&start->session->errands, start->errand_fd, fs.volume) : 0;
+	if (r < 0)
+		return why_errno(why, r, "cannot start the thread that looks after the kernel's page cache");
 	transport_take_over(fs.volume);
 	r = start->resend ? transport_resend() : 0;
 	if (r < 0)

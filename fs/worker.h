@@ -26,6 +26,7 @@ struct worker_start {
 	enum control_mode control;
 	const char *mountpoint;
 	const struct mountinfo *mount;
+	int errand_fd; /* wakes the notifier; -1: there is none */
 	pid_t supervisor;
 	bool rests; /* does not serve, but stands in for who would (rest.h) */
 };

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* fs/notify.c - one poll for errands, the table of mounts, and memory pressure.
+ *
+ * While the clone is made its maker has the mount in hand for some microseconds, and an umount in just these finds it
+ * busy.  The first notifier does so before anybody is told that there is a mount; another only after that was killed.
+ */
+#include "fs/notify.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/log.h"
+#include "fs/privileges.h"
+#include "fs/title.h"
+
+enum { FIRST_FD = 3, SYS_cachestat_ = 451 };
+
+/* Three parts in forty of the time, somebody has waited for memory.  Who may not have threads of the kernel for it is
+ * allowed windows of whole two seconds only. */
+static const char pressure[] = "some 150000 2000000";
+
+/* How the kernel tells a file of FUSE by a handle: 64 bits of inode number, upper half first, and a generation, of
+ * which ours have none (their numbers never recur). */
+enum { HANDLE_TYPE = 0x81 };
+struct handle {
+	struct file_handle head;
+	uint32_t ino_high, ino_low, generation;
+};
+
+static struct {
+	struct errands *errands;
+	int clone_fd; /* a path; */
+	int root_fd;  /* the root directory through it, when a worker has once answered */
+	int errand_fd, mounts_fd, pressure_fd;
+	bool counts; /* there is cachestat(2) */
+} notify = {.clone_fd = -1, .root_fd = -1, .counts = true};
+
+/* --- errands ------------------------------------------------------------------------------------- */
+
+/* As in <linux/mman.h> of 6.5. */
+struct cached {
+	uint64_t cache, dirty, writeback, evicted, recently_evicted;
+};
+
+/* Where they cannot be counted: 1, so that they are taken to be there. */
+static uint64_t count_pages(int fd)
+{
+	const uint64_t whole[2] = {0, 0};
+	struct cached c;
+
+	if (notify.counts && syscall(SYS_cachestat_, fd, whole, &c, 0) == 0)
+		return c.cache;
+	if (notify.counts)
+		log_info("pages in the kernel's page cache cannot be counted: %m");
+	notify.counts = false;
+	return 1;
+}
+
+static int open_root(void)
+{
+	if (notify.root_fd < 0)
+		notify.root_fd = openat(notify.clone_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return notify.root_fd < 0 ? -errno : 0;
+}
+
+/* O_NONBLOCK: not to wait until somebody has given up a lease. */
+static int open_file(uint64_t ino)
+{
+	struct handle h = {
+		.head = {.handle_bytes = sizeof(h) - sizeof(h.head), .handle_type = HANDLE_TYPE},
+		.ino_high = (uint32_t)(ino >> 32),
+		.ino_low = (uint32_t)ino,
+	};
+	int fd, r;
+
+	r = open_root();
+	if (r < 0)
+		return r;
+	fd = open_by_handle_at(notify.root_fd, &h.head, O_RDONLY | O_NOATIME | O_NONBLOCK | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+static void run(struct errand *e)
+{
+	int fd = open_file(e->ino);
+
+	e->error = MIN(fd, 0);
+	if (fd < 0)
+		return;
+	e->before = e->after = count_pages(fd);
+	if (e->drops && e->before) {
+		e->error = -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+		e->after = notify.counts ? count_pages(fd) : 0;
+	}
+	close(fd);
+}
+
+static void run_errands(void)
+{
+	struct errand *e;
+
+	while ((e = errand_next(notify.errands))) {
+		run(e);
+		errand_ended(notify.errands);
+	}
+}
+
+/* --- the start ----------------------------------------------------------------------------------- */
+
+/* Not even its attributes are asked for: nobody may serve yet. */
+static bool is_ours(int fd, const struct mountinfo *mount)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) == 0 && st.stx_dev_major == mount->major &&
+	       st.stx_dev_minor == mount->minor;
+}
+
+static void clone_mount(const struct notify_start *start)
+{
+	char at[PATH_MAX];
+	int r;
+
+	r = mountinfo_where(start->mount, start->mountpoint, at);
+	if (r == -ENOENT)
+		_exit(0);
+	notify.clone_fd = open_tree(AT_FDCWD, r < 0 ? start->mountpoint : at, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (notify.clone_fd >= 0 && is_ours(notify.clone_fd, start->mount))
+		return;
+	log_warning("the kernel's page cache is left alone, whatever trim_mode says: %s",
+		    notify.clone_fd < 0 ? strerror(errno) : "something else is mounted over the mount");
+	_exit(0);
+}
+
+/* Of the machine, or else of our own group. */
+static int open_pressure(void)
+{
+	char line[PATH_MAX] = "", path[PATH_MAX + 64];
+	ssize_t n;
+	int fd;
+
+	fd = open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+	if (fd >= 0)
+		close(fd);
+	if (n < 0 || strncmp(line, "0::", 3) != 0)
+		return -1;
+	line[strcspn(line, "\n")] = '\0';
+	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.pressure", line + 3);
+	return open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+}
+
+static void watch_pressure(void)
+{
+	notify.pressure_fd = open_pressure();
+	if (notify.pressure_fd >= 0 && write(notify.pressure_fd, pressure, sizeof(pressure)) > 0)
+		return;
+	log_info("the kernel does not tell when memory is short: files' pages are trimmed by age alone");
+	if (notify.pressure_fd >= 0)
+		close(notify.pressure_fd);
+	notify.pressure_fd = -1;
+}
+
+/* What the supervisor has open is none of ours, /dev/fuse above all (N2). */
+static void keep_fds(int *a, int *b)
+{
+	int high = MAX(*a, *b) + FIRST_FD + 2;
+
+	*a = fcntl(*a, F_DUPFD_CLOEXEC, high);
+	*b = fcntl(*b, F_DUPFD_CLOEXEC, high);
+	if (*a < 0 || *b < 0 || dup2(*a, FIRST_FD) < 0 || dup2(*b, FIRST_FD + 1) < 0)
+		_exit(1);
+	*a = FIRST_FD;
+	*b = FIRST_FD + 1;
+	close_range(FIRST_FD + 2, UINT_MAX, 0);
+}
+
+static void begin(const struct notify_start *start)
+{
+	title_set("ksmfs-notify", start->mountpoint);
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != start->supervisor)
+		_exit(1);
+	notify.errands = &start->session->errands;
+	notify.errand_fd = start->errand_fd;
+	clone_mount(start);
+	if (privileges_drop(ROLE_NOTIFIER) < 0 || privileges_seal() < 0)
+		_exit(1);
+	atomic_store(&notify.errands->notifier, getpid());
+	keep_fds(&notify.clone_fd, &notify.errand_fd); /* whoever waits for us sees the end of a pipe */
+	notify.mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (notify.mounts_fd < 0)
+		_exit(1);
+	watch_pressure();
+}
+
+/* --- the loop ------------------------------------------------------------------------------------ */
+
+/* N1: this may be what ends the file system, and takes as long as that. */
+static void leave_if_gone(const struct notify_start *start)
+{
+	char at[PATH_MAX];
+
+	if (mountinfo_where(start->mount, start->mountpoint, at) != -ENOENT)
+		return;
+	atomic_store(&notify.errands->notifier, 0);
+	_exit(0);
+}
+
+static void take_pressure(short events)
+{
+	if (events & POLLERR) { /* its group has gone */
+		close(notify.pressure_fd);
+		notify.pressure_fd = -1;
+	} else if (events & POLLPRI) {
+		errand_press(notify.errands);
+	}
+}
+
+_Noreturn void notify_run(const struct notify_start *start)
+{
+	struct pollfd polled[3];
+	uint64_t told;
+
+	begin(start);
+	leave_if_gone(start); /* before we looked */
+	for (;;) {
+		run_errands();
+		polled[0] = (struct pollfd){.fd = notify.errand_fd, .events = POLLIN};
+		polled[1] = (struct pollfd){.fd = notify.mounts_fd, .events = POLLPRI};
+		polled[2] = (struct pollfd){.fd = notify.pressure_fd, .events = POLLPRI};
+		if (poll(polled, ARRAY_SIZE(polled), -1) < 0)
+			continue;
+		if (polled[0].revents && read(notify.errand_fd, &told, sizeof(told)) < 0)
+			continue;
+		if (polled[1].revents)
+			leave_if_gone(start);
+		take_pressure(polled[2].revents);
+	}
+}
