@@ -12,9 +12,9 @@ mount_ksmfs size=64m
 rows | while read -r path; do
 	value=$(attr "$path") || die "$path cannot be read"
 	case $path in
-	advisor_mode)
-		[ "$value" = '[none] scan-time' ] || die "$path reads '$value'"
-		grep -qx "$path none" "$M/.ksmfs/stats" || die "$path is not in stats"
+	advisor_mode | domain)
+		first=$(expr "$value" : '\[\([a-z]*\)\] [a-z -]*$') || die "$path reads '$value'"
+		grep -qx "$path $first" "$M/.ksmfs/stats" || die "$path is not in stats"
 		continue
 		;;
 	esac

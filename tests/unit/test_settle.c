@@ -10,6 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <ksmfs/xattr.h>
+
 #include "core/failpoint.h"
 #include "core/inode.h"
 #include "core/receipt.h"
@@ -17,11 +19,12 @@
 
 enum { REQUEST = 77, NTH_MAX = 8, RECEIPTS = 2 /* the other is of a thread that a test lets die, too */ };
 
-/* A file with a name, one with two, a directory with an entry, and a file that is open and has no name. */
+/* A file with a name, one with two, a directory with an entry, and a file that is open and has no name; a directory that
+ * could be a tenant, one that is, and another with a file that is open and has no name. */
 struct stage {
 	struct fixture *f;
 	struct receipt *receipt; /* shared with the processes that die */
-	uint64_t a, b, dir, open;
+	uint64_t a, b, dir, open, cell, bare, box, in_box;
 };
 
 /* --- operations: each checks its answer ----------------------------------------------------------- */
@@ -164,6 +167,44 @@ static void do_remove_xattr(struct stage *s)
 	assert_int_equal(volume_removexattr(s->f->v, s->a, name_of("user.old")), 0);
 }
 
+static int limit(struct stage *s, uint64_t ino, const char *value, unsigned flags)
+{
+	return volume_setxattr(s->f->v, ino, name_of(KSMFS_XATTR_SIZE), name_of(value), flags);
+}
+
+static void do_first_limit(struct stage *s)
+{
+	assert_int_equal(limit(s, s->cell, "64k", VOLUME_XATTR_CREATE), 0);
+}
+
+static void do_lower_limit(struct stage *s)
+{
+	assert_int_equal(limit(s, s->box, "8k", VOLUME_XATTR_REPLACE), 0);
+}
+
+static void do_raise_limit(struct stage *s)
+{
+	assert_int_equal(limit(s, s->box, "128k", 0), 0);
+}
+
+static void do_remove_limit(struct stage *s)
+{
+	assert_int_equal(volume_removexattr(s->f->v, s->bare, name_of(KSMFS_XATTR_SIZE)), 0);
+}
+
+static void do_make_in_tenant(struct stage *s)
+{
+	const struct volume_new new = { .mode = S_IFREG | 0600, .open_flags = O_RDWR };
+	struct volume_entry e;
+
+	answer_is(s, volume_create(s->f->v, s->box, name_of("new"), &new, &e), &e, s->box, "new");
+}
+
+static void do_end_tenant(struct stage *s)
+{
+	assert_int_equal(volume_rmdir(s->f->v, ROOT_INO, name_of("box")), 0);
+}
+
 #define ACT(name) { #name, do_##name }
 static const struct act {
 	const char *name;
@@ -171,7 +212,8 @@ static const struct act {
 } acts[] = {
 	ACT(create), ACT(mkdir), ACT(symlink), ACT(tmpfile), ACT(link), ACT(unlink), ACT(unlink_last), ACT(rmdir),
 	ACT(rename), ACT(rename_over), ACT(exchange), ACT(whiteout), ACT(lookup), ACT(list), ACT(forget), ACT(open),
-	ACT(release), ACT(set_xattr), ACT(remove_xattr),
+	ACT(release), ACT(set_xattr), ACT(remove_xattr), ACT(first_limit), ACT(lower_limit), ACT(raise_limit),
+	ACT(remove_limit), ACT(make_in_tenant), ACT(end_tenant),
 };
 
 /* --- what has come of it --------------------------------------------------------------------------- */
@@ -203,12 +245,30 @@ static int count(void *arg, uint32_t dir, const struct names_entry *e)
 /* Of record numbers: how often one was used does not matter. */
 static void describe_names(struct text *t, uint64_t dir)
 {
-	static const char *const names[] = { "a", "b", "b2", "dir", "new", "open", "sub" };
+	static const char *const names[] = { "a", "b", "b2", "bare", "box", "cell", "dir", "new", "open", "sub" };
 	uint64_t ino;
 
 	for (unsigned n = 0; n < ARRAY_SIZE(names); n++)
 		if (names_lookup(t->v->names, dir, name_of(names[n]), &ino) == NAMES_OK)
 			say(t, "%u/%s=%u\n", (unsigned)dir, names[n], (uint32_t)ino);
+}
+
+static void describe_tenants(struct text *t)
+{
+	uint32_t number = 0;
+	struct inode *i;
+
+	while ((i = itable_next(t->v->pool.itable, &number))) {
+		const struct tenant *tenant = i->tenant;
+
+		if (!tenant)
+			continue;
+		say(t, "%u: of tenant %u", i->number, (uint32_t)i->record->tenant);
+		if (tenant->dir == i)
+			say(t, ", %u of %u pages, %u inodes in %u bytes", (unsigned)tenant->pages,
+			    (unsigned)tenant->size_pages, (unsigned)tenant->inodes, (unsigned)tenant->space);
+		say(t, "\n");
+	}
 }
 
 /* Everything but times. */
@@ -231,6 +291,8 @@ static void describe(struct volume *v, const struct stage *s, struct text *t)
 	}
 	describe_names(t, ROOT_INO);
 	describe_names(t, s->dir);
+	describe_names(t, s->box);
+	describe_tenants(t);
 	assert_int_equal(names_walk(v->names, count, &names), 0);
 	say(t, "%u names, charged %u\n", names, (unsigned)itable_charged(v->pool.itable));
 }
@@ -257,6 +319,16 @@ static void set_stage(struct stage *s, void **state)
 	assert_int_equal(volume_file_open(s->f->v, s->open, O_RDWR, &keep_cache), 0);
 	drop_file(s->f, "open", s->open);
 	assert_int_equal(volume_setxattr(s->f->v, s->a, name_of("user.old"), name_of("1"), 0), 0);
+	s->cell = make(s->f, ROOT_INO, "cell", S_IFDIR | 0700);
+	s->bare = make(s->f, ROOT_INO, "bare", S_IFDIR | 0700);
+	assert_int_equal(limit(s, s->bare, "64k", 0), 0);
+	s->box = make(s->f, ROOT_INO, "box", S_IFDIR | 0700);
+	assert_int_equal(limit(s, s->box, "64k", 0), 0);
+	s->in_box = make(s->f, s->box, "in", S_IFREG | 0600);
+	assert_int_equal(volume_file_open(s->f->v, s->in_box, O_RDWR, &keep_cache), 0);
+	put_pages(s->f, s->in_box, 0, 2, 5, 1);
+	assert_int_equal(volume_unlink(s->f->v, s->box, name_of("in")), 0);
+	volume_forget(s->f->v, s->in_box, 1);
 }
 
 static void clear_stage(struct stage *s)
