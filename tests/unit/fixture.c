@@ -104,6 +104,28 @@ uint64_t make_file(struct fixture *f, const char *name)
 	return make(f, ROOT_INO, name, S_IFREG | 0644);
 }
 
+int link_name(struct fixture *f, uint64_t ino, uint64_t dir, const char *name)
+{
+	struct volume_entry e;
+	int r = volume_link(f->v, ino, dir, name_of(name), &e);
+
+	if (!r)
+		volume_forget(f->v, ino, 1);
+	return r;
+}
+
+int move_name(struct fixture *f, uint64_t dir, const char *name, uint64_t to, const char *new, unsigned flags)
+{
+	return volume_rename(f->v, dir, name_of(name), to, name_of(new), flags, NULL);
+}
+
+void open_file(struct fixture *f, uint64_t ino)
+{
+	bool keep_cache;
+
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep_cache), 0);
+}
+
 void drop_file(struct fixture *f, const char *name, uint64_t ino)
 {
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of(name)), 0);

@@ -48,6 +48,10 @@ static inline struct name name_of(const char *text)
 /* An empty file in the root, or in `dir`, with one lookup; its inode number. */
 uint64_t make_file(struct fixture *f, const char *name);
 uint64_t make(struct fixture *f, uint64_t dir, const char *name, mode_t mode);
+/* As those of the volume, and nobody remembers what was linked; open for reading and writing. */
+int link_name(struct fixture *f, uint64_t ino, uint64_t dir, const char *name);
+int move_name(struct fixture *f, uint64_t dir, const char *name, uint64_t to, const char *new, unsigned flags);
+void open_file(struct fixture *f, uint64_t ino);
 /* Its name goes, and the lookup of make(). */
 void drop_file(struct fixture *f, const char *name, uint64_t ino);
 

@@ -53,21 +53,6 @@ static ssize_t copy(struct fixture *f, uint64_t from, uint64_t to, uint64_t len)
 	return volume_copy(f->v, &(struct volume_copy){ .from = from, .to = to, .len = len }, 0, NULL);
 }
 
-static int move(struct fixture *f, uint64_t dir, const char *name, uint64_t to, const char *new, unsigned flags)
-{
-	return volume_rename(f->v, dir, name_of(name), to, name_of(new), flags, NULL);
-}
-
-static int link_to(struct fixture *f, uint64_t ino, uint64_t dir, const char *name)
-{
-	struct volume_entry e;
-	int r = volume_link(f->v, ino, dir, name_of(name), &e);
-
-	if (!r)
-		volume_forget(f->v, ino, 1);
-	return r;
-}
-
 static void mount__all_share(void **state)
 {
 	struct fixture *f = *state;
@@ -104,8 +89,8 @@ static void uid__links_and_renames_are_free(void **state)
 	remake(f, DOMAINS_UID);
 	dir = make_of(f, ROOT_INO, "dir", S_IFDIR | 0755, 2);
 	a = make_of(f, ROOT_INO, "a", S_IFREG | 0600, 1);
-	assert_int_equal(link_to(f, a, dir, "linked"), 0);
-	assert_int_equal(move(f, ROOT_INO, "a", dir, "moved", 0), 0);
+	assert_int_equal(link_name(f, a, dir, "linked"), 0);
+	assert_int_equal(move_name(f, ROOT_INO, "a", dir, "moved", 0), 0);
 }
 
 static void uid__a_user_has_one_number_for_ever(void **state)
@@ -163,23 +148,23 @@ static void dir__links_and_renames_across_are_refused(void **state)
 	file = make(f, a, "file", S_IFREG | 0600);
 	make_file(f, "top");
 	make(f, b, "file", S_IFREG | 0600);
-	assert_int_equal(link_to(f, file, b, "link"), -EXDEV);
-	assert_int_equal(link_to(f, file, ROOT_INO, "link"), -EXDEV);
-	assert_int_equal(link_to(f, file, sub, "link"), 0);
-	assert_int_equal(move(f, a, "file", b, "new", 0), -EXDEV);
-	assert_int_equal(move(f, a, "file", b, "file", 0), -EXDEV);
-	assert_int_equal(move(f, a, "file", b, "file", RENAME_EXCHANGE), -EXDEV);
-	assert_int_equal(move(f, a, "file", ROOT_INO, "file", 0), -EXDEV);
-	assert_int_equal(move(f, ROOT_INO, "top", a, "top", 0), -EXDEV);
-	assert_int_equal(move(f, a, "sub", ROOT_INO, "sub", 0), -EXDEV); /* it would have one of its own */
-	assert_int_equal(move(f, ROOT_INO, "b", a, "b", 0), -EXDEV);
-	assert_int_equal(move(f, ROOT_INO, "b", a, "sub", RENAME_EXCHANGE), -EXDEV);
-	assert_int_equal(move(f, ROOT_INO, "a", ROOT_INO, "renamed", 0), 0);
-	assert_int_equal(move(f, ROOT_INO, "renamed", ROOT_INO, "b", RENAME_EXCHANGE), 0);
-	assert_int_equal(move(f, a, "file", sub, "moved", 0), 0);
+	assert_int_equal(link_name(f, file, b, "link"), -EXDEV);
+	assert_int_equal(link_name(f, file, ROOT_INO, "link"), -EXDEV);
+	assert_int_equal(link_name(f, file, sub, "link"), 0);
+	assert_int_equal(move_name(f, a, "file", b, "new", 0), -EXDEV);
+	assert_int_equal(move_name(f, a, "file", b, "file", 0), -EXDEV);
+	assert_int_equal(move_name(f, a, "file", b, "file", RENAME_EXCHANGE), -EXDEV);
+	assert_int_equal(move_name(f, a, "file", ROOT_INO, "file", 0), -EXDEV);
+	assert_int_equal(move_name(f, ROOT_INO, "top", a, "top", 0), -EXDEV);
+	assert_int_equal(move_name(f, a, "sub", ROOT_INO, "sub", 0), -EXDEV); /* it would have one of its own */
+	assert_int_equal(move_name(f, ROOT_INO, "b", a, "b", 0), -EXDEV);
+	assert_int_equal(move_name(f, ROOT_INO, "b", a, "sub", RENAME_EXCHANGE), -EXDEV);
+	assert_int_equal(move_name(f, ROOT_INO, "a", ROOT_INO, "renamed", 0), 0);
+	assert_int_equal(move_name(f, ROOT_INO, "renamed", ROOT_INO, "b", RENAME_EXCHANGE), 0);
+	assert_int_equal(move_name(f, a, "file", sub, "moved", 0), 0);
 	assert_int_equal(volume_tmpfile(f->v, a, &tmp, &e), 0);
-	assert_int_equal(link_to(f, e.ino, b, "tmp"), -EXDEV);
-	assert_int_equal(link_to(f, e.ino, sub, "tmp"), 0);
+	assert_int_equal(link_name(f, e.ino, b, "tmp"), -EXDEV);
+	assert_int_equal(link_name(f, e.ino, sub, "tmp"), 0);
 	volume_file_release(f->v, e.ino, 2);
 }
 

@@ -19,8 +19,8 @@
 
 enum { REQUEST = 77, NTH_MAX = 8, RECEIPTS = 2 /* the other is of a thread that a test lets die, too */ };
 
-/* A file with a name, one with two, a directory with an entry, and a file that is open and has no name; a directory that
- * could be a tenant, one that is, and another with a file that is open and has no name. */
+/* A file with a name, one with two, a directory with an entry, and a file that is open and has no name; a directory
+ * that could be a tenant, one that is, and another with a file that is open and has no name. */
 struct stage {
 	struct fixture *f;
 	struct receipt *receipt; /* shared with the processes that die */

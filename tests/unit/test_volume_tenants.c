@@ -61,34 +61,12 @@ static int try_make(struct fixture *f, uint64_t dir, const char *name)
 	return r;
 }
 
-static int link_to(struct fixture *f, uint64_t ino, uint64_t dir, const char *name)
-{
-	struct volume_entry e;
-	int r = volume_link(f->v, ino, dir, name_of(name), &e);
-
-	if (!r)
-		volume_forget(f->v, ino, 1);
-	return r;
-}
-
-static int move(struct fixture *f, uint64_t dir, const char *name, uint64_t to, const char *new, unsigned flags)
-{
-	return volume_rename(f->v, dir, name_of(name), to, name_of(new), flags, NULL);
-}
-
 static ssize_t put(struct fixture *f, uint64_t ino, uint64_t page, unsigned pages, unsigned flags)
 {
 	static uint8_t data[2 * PAGES * PAGE_BYTES];
 
 	memset(data, 'x', sizeof(data));
 	return volume_write(f->v, ino, page << PAGE_SHIFT, data, (size_t)pages << PAGE_SHIFT, flags);
-}
-
-static void open_file(struct fixture *f, uint64_t ino)
-{
-	bool keep_cache;
-
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep_cache), 0);
 }
 
 /* Its name goes, and it stays open. */
@@ -289,7 +267,7 @@ static void full__a_copy_is_short_and_shares_all_the_same(void **state)
 	struct fixture *f = *state;
 	uint64_t outside = make_file(f, "outside"), a = make(f, make_tenant(f, "box"), "a", S_IFREG | 0600);
 	const struct volume_copy c = { .from = outside, .to = a, .len = 2 * PAGES * PAGE_BYTES };
-	const struct volume_copy rest = { .from = outside, .to = a, .to_offset = PAGES * PAGE_BYTES, .len = PAGE_BYTES };
+	const struct volume_copy rest = { .from = outside, .to = a, .to_offset = PAGES * PAGE_BYTES, .len = 1 };
 
 	put_pages(f, outside, 0, 2 * PAGES, 1000, 1);
 	assert_int_equal(volume_copy(f->v, &c, 0, NULL), PAGES * PAGE_BYTES);
@@ -316,19 +294,19 @@ static void mount_full__the_tenant_is_charged_for_nothing(void **state)
 static void full__of_inodes_nothing_is_made_or_linked_and_attributes_count(void **state)
 {
 	struct fixture *f = *state;
-	uint64_t box = make(f, ROOT_INO, "box", S_IFDIR | 0755), first, at_the_door = make_file(f, "outside");
+	uint64_t box = make(f, ROOT_INO, "box", S_IFDIR | 0755), first, door = make_file(f, "outside");
 	static char value[2 * INODE_SPACE];
 
 	assert_int_equal(limit(f, box, KSMFS_XATTR_INODES, "6"), 0);
 	first = make(f, box, "1", S_IFREG | 0600);
 	assert_int_equal(try_make(f, box, "2"), 0);
-	assert_int_equal(link_to(f, first, box, "3"), 0);
+	assert_int_equal(link_name(f, first, box, "3"), 0);
 	assert_int_equal(try_make(f, box, "4"), 0);
 	assert_int_equal(look(f, "box").inodes, 6);
 	assert_int_equal(try_make(f, box, "5"), -ENOSPC);
-	assert_int_equal(link_to(f, first, box, "5"), -ENOSPC);
+	assert_int_equal(link_name(f, first, box, "5"), -ENOSPC);
 	assert_int_equal(volume_setxattr(f->v, first, name_of("user.x"), (struct name){ value, sizeof(value) }, 0), -ENOSPC);
-	assert_int_equal(volume_setxattr(f->v, at_the_door, name_of("user.x"), (struct name){ value, sizeof(value) }, 0), 0);
+	assert_int_equal(volume_setxattr(f->v, door, name_of("user.x"), (struct name){ value, sizeof(value) }, 0), 0);
 	assert_int_equal(volume_unlink(f->v, box, name_of("3")), 0);
 	assert_int_equal(volume_unlink(f->v, box, name_of("2")), 0);
 	assert_int_equal(volume_setxattr(f->v, first, name_of("user.x"), (struct name){ value, 2000 }, 0), 0);
@@ -397,7 +375,7 @@ static void remove__the_last_one_only_when_nothing_is_left_of_it(void **state)
 	assert_false(volume_is_shared_out(f->v));
 	assert_int_equal(volume_inode(f->v, box)->record->tenant, 0);
 	make(f, box, "a", S_IFREG | 0600); /* nobody's */
-	assert_int_equal(move(f, box, "a", ROOT_INO, "a", 0), 0);
+	assert_int_equal(move_name(f, box, "a", ROOT_INO, "a", 0), 0);
 	fixture_check(f);
 }
 
@@ -415,26 +393,26 @@ static void across__renames_and_links_are_refused(void **state)
 	make(f, b, "file", S_IFREG | 0600);
 	make_file(f, "file");
 	make(f, ROOT_INO, "dir", S_IFDIR | 0755);
-	assert_int_equal(link_to(f, in_a, b, "link"), -EXDEV);
-	assert_int_equal(link_to(f, in_a, ROOT_INO, "link"), -EXDEV);
-	assert_int_equal(move(f, a, "file", b, "new", 0), -EXDEV);
-	assert_int_equal(move(f, a, "file", b, "file", 0), -EXDEV);
-	assert_int_equal(move(f, a, "file", b, "file", RENAME_EXCHANGE), -EXDEV);
-	assert_int_equal(move(f, a, "file", ROOT_INO, "new", RENAME_NOREPLACE), -EXDEV);
+	assert_int_equal(link_name(f, in_a, b, "link"), -EXDEV);
+	assert_int_equal(link_name(f, in_a, ROOT_INO, "link"), -EXDEV);
+	assert_int_equal(move_name(f, a, "file", b, "new", 0), -EXDEV);
+	assert_int_equal(move_name(f, a, "file", b, "file", 0), -EXDEV);
+	assert_int_equal(move_name(f, a, "file", b, "file", RENAME_EXCHANGE), -EXDEV);
+	assert_int_equal(move_name(f, a, "file", ROOT_INO, "new", RENAME_NOREPLACE), -EXDEV);
 	assert_int_equal(volume_rename(f->v, a, name_of("file"), b, name_of("new"), 0, &whiteout), -EXDEV);
-	assert_int_equal(move(f, ROOT_INO, "file", a, "new", 0), -EXDEV);
-	assert_int_equal(move(f, a, "sub", ROOT_INO, "sub", 0), -EXDEV);
-	assert_int_equal(move(f, ROOT_INO, "dir", a, "dir", 0), -EXDEV);
-	assert_int_equal(move(f, ROOT_INO, "b", a, "b", 0), -EXDEV);
-	assert_int_equal(move(f, ROOT_INO, "b", a, "sub", RENAME_EXCHANGE), -EXDEV);
-	assert_int_equal(move(f, a, "file", sub, "file", 0), 0);
-	assert_int_equal(link_to(f, in_a, a, "link"), 0);
+	assert_int_equal(move_name(f, ROOT_INO, "file", a, "new", 0), -EXDEV);
+	assert_int_equal(move_name(f, a, "sub", ROOT_INO, "sub", 0), -EXDEV);
+	assert_int_equal(move_name(f, ROOT_INO, "dir", a, "dir", 0), -EXDEV);
+	assert_int_equal(move_name(f, ROOT_INO, "b", a, "b", 0), -EXDEV);
+	assert_int_equal(move_name(f, ROOT_INO, "b", a, "sub", RENAME_EXCHANGE), -EXDEV);
+	assert_int_equal(move_name(f, a, "file", sub, "file", 0), 0);
+	assert_int_equal(link_name(f, in_a, a, "link"), 0);
 	assert_int_equal(volume_rename(f->v, a, name_of("link"), sub, name_of("moved"), 0, &whiteout), 0);
 	assert_int_equal(volume_tmpfile(f->v, a, &tmp, &e), 0);
-	assert_int_equal(link_to(f, e.ino, ROOT_INO, "tmp"), -EXDEV);
-	assert_int_equal(link_to(f, e.ino, a, "tmp"), 0);
+	assert_int_equal(link_name(f, e.ino, ROOT_INO, "tmp"), -EXDEV);
+	assert_int_equal(link_name(f, e.ino, a, "tmp"), 0);
 	volume_file_release(f->v, e.ino, O_RDWR);
-	assert_int_equal(look(f, "a").inodes, 7); /* two directories, two files, a whiteout, a name more, the limit */
+	assert_int_equal(look(f, "a").inodes, 7); /* two directories, two files, a whiteout, a name, the limit */
 }
 
 static void rename__of_the_tenant_itself_within_the_root(void **state)
@@ -445,10 +423,10 @@ static void rename__of_the_tenant_itself_within_the_root(void **state)
 
 	make(f, a, "file", S_IFREG | 0600);
 	make(f, ROOT_INO, "dir", S_IFDIR | 0755);
-	assert_int_equal(move(f, ROOT_INO, "a", ROOT_INO, "b", 0), 0);
+	assert_int_equal(move_name(f, ROOT_INO, "a", ROOT_INO, "b", 0), 0);
 	assert_int_equal(look(f, "b").dir, a);
 	assert_int_equal(volume_tenant_find(f->v, name_of("a"), &t), -ENOENT);
-	assert_int_equal(move(f, ROOT_INO, "b", ROOT_INO, "dir", RENAME_EXCHANGE), 0);
+	assert_int_equal(move_name(f, ROOT_INO, "b", ROOT_INO, "dir", RENAME_EXCHANGE), 0);
 	fixture_reopen(f);
 	assert_int_equal(look(f, "dir").size_pages, PAGES);
 }
@@ -525,7 +503,7 @@ static void reopen__counts_everything_again(void **state)
 	assert_int_equal(put(f, a, 0, 3, 0), 3 * PAGE_BYTES);
 	assert_int_equal(put(f, open, 0, 2, 0), 2 * PAGE_BYTES);
 	assert_int_equal(volume_fallocate(f->v, a, 0, 5 * PAGE_BYTES, 4 * PAGE_BYTES), 0);
-	assert_int_equal(link_to(f, a, box, "b"), 0);
+	assert_int_equal(link_name(f, a, box, "b"), 0);
 	assert_int_equal(volume_setxattr(f->v, a, name_of("user.x"), name_of("y"), 0), 0);
 	before = look(f, "box");
 	assert_int_equal(before.used_pages, 9);
@@ -533,7 +511,7 @@ static void reopen__counts_everything_again(void **state)
 	after = look(f, "box");
 	assert_memory_equal(&after, &before, sizeof(before));
 	assert_int_equal(try_make(f, box, "c"), 0);
-	assert_int_equal(move(f, box, "a", ROOT_INO, "a", 0), -EXDEV);
+	assert_int_equal(move_name(f, box, "a", ROOT_INO, "a", 0), -EXDEV);
 }
 
 static void check__sees_a_wrong_charge(void **state)
