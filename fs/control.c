@@ -379,15 +379,15 @@ int control_setattr(const struct control *c, uint64_t ino, unsigned set, struct 
 	return 0;
 }
 
-static int list_nodes(const struct control *c, uint64_t dir, uint64_t *io_place, char ret_name[static NAME_BYTES_MAX + 1],
-		      struct stat *ret)
+static int list_nodes(const struct control *c, uint64_t dir, uint64_t *io_place,
+		      char ret_name[static NAME_BYTES_MAX + 1], struct stat *ret)
 {
 	uint64_t n = *io_place;
 
 	for (unsigned i = 1; i < c->nodes; i++) {
 		if (c->node[i].parent != (uint32_t)dir || n-- > 0)
 			continue;
-		strcpy(ret_name, c->node[i].name);
+		snprintf(ret_name, NAME_BYTES_MAX + 1, "%s", c->node[i].name);
 		fill_attr(c, &c->node[i], ret);
 		++*io_place;
 		return 0;
@@ -395,8 +395,8 @@ static int list_nodes(const struct control *c, uint64_t dir, uint64_t *io_place,
 	return -ENOENT;
 }
 
-int control_list(const struct control *c, uint64_t dir, uint64_t *io_place, char ret_name[static NAME_BYTES_MAX + 1],
-		 struct stat *ret)
+int control_list(const struct control *c, uint64_t dir, uint64_t *io_place,
+		 char ret_name[static NAME_BYTES_MAX + 1], struct stat *ret)
 {
 	if (is_tenants(c, dir))
 		return control_tenants_list(c->volume, dir, io_place, ret_name, ret);

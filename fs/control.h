@@ -42,10 +42,10 @@ uint64_t control_parent(const struct control *c, uint64_t ino);
 int control_getattr(const struct control *c, uint64_t ino, struct stat *ret) must_check;
 int control_setattr(const struct control *c, uint64_t ino, unsigned set, struct stat *ret) must_check;
 
-/* The first entry of a directory of ours at or behind *io_place (0: from the start), which goes behind it; -ENOENT: there
- * is none. */
-int control_list(const struct control *c, uint64_t dir, uint64_t *io_place, char ret_name[static NAME_BYTES_MAX + 1],
-		 struct stat *ret) must_check;
+/* The first entry of a directory of ours at or behind *io_place (0: from the start), which goes behind it; -ENOENT:
+ * there is none. */
+int control_list(const struct control *c, uint64_t dir, uint64_t *io_place,
+		 char ret_name[static NAME_BYTES_MAX + 1], struct stat *ret) must_check;
 
 /* May it take long to open this, or to read what control_read_kept() does not find? */
 bool control_is_long(const struct control *c, uint64_t ino);
@@ -54,7 +54,8 @@ int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, co
 		 uint64_t *ret_fh) must_check;
 void control_release(struct control *c, uint64_t fh);
 /* From the text that was made when it was opened; false: control_read() has to make it anew. */
-bool control_read_kept(struct control *c, uint64_t fh, uint64_t offset, char *buf, size_t size, ssize_t *ret) must_check;
+bool control_read_kept(struct control *c, uint64_t fh, uint64_t offset, char *buf, size_t size, ssize_t *ret)
+	must_check;
 ssize_t control_read(struct control *c, uint64_t ino, uint64_t fh, uint64_t offset, char *buf, size_t size,
 		     const struct interrupt *interrupt) must_check;
 /* Will this write split all that is merged?  That takes long. */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fs/control_tenants.c - nothing is kept here: what there is, core is asked for each time.
+/* fs/control_tenants.c - what there is, core is asked for each time.
  *
- * The number of a node, from the top: what INO_END has there, CHECK_BITS of the generation of the tenant's directory, the
- * number of its record, and FILE_BITS for the file.
+ * Core finds a tenant by its name; by number only in the whole list of the root.  So names of some that were asked
+ * for are kept, as a hint: whoever has another by now, or none, is looked for in the list.
+ *
+ * The number of a node, from the top: what INO_END has there, some of the generation of the tenant's directory
+ * (CHECK_MASK), the number of its record, and FILE_BITS for the file.
  */
 #include "fs/control_tenants.h"
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +24,7 @@ enum {
 	DIRECTORY = 0, /* files: one for each figure, from 1 on, */
 	STATS = TENANT_FIGURES + 1, /* and all in one */
 	FILES,
+	HINTS = 256,
 };
 
 #define CHECK_MASK (CONTROL_TENANTS_GENERATIONS - 1)
@@ -48,7 +53,47 @@ bool control_tenants_is_directory(uint64_t ino)
 	return file_of(ino) == DIRECTORY;
 }
 
-/* That a number belongs to. */
+static struct {
+	pthread_mutex_t mutex;
+	struct hint {
+		uint64_t dir;
+		char name[NAME_BYTES_MAX + 1];
+	} hint[HINTS]; /* by number of the record */
+} known = {
+	.mutex = PTHREAD_MUTEX_INITIALIZER,
+};
+
+static void remember(const struct volume_tenant *t)
+{
+	struct hint *hint = &known.hint[(uint32_t)t->dir % HINTS];
+
+	pthread_mutex_lock(&known.mutex);
+	hint->dir = t->dir;
+	memcpy(hint->name, t->name, sizeof(hint->name));
+	pthread_mutex_unlock(&known.mutex);
+}
+
+static int find_by_name(struct volume *v, const char *name, struct volume_tenant *ret)
+{
+	return volume_tenant_find(v, (struct name){.bytes = name, .len = strlen(name)}, ret);
+}
+
+static bool belongs(uint64_t ino, uint64_t dir)
+{
+	return number_of(dir, file_of(ino)) == ino;
+}
+
+static bool find_known(struct volume *v, uint64_t ino, struct volume_tenant *ret)
+{
+	struct hint hint;
+
+	pthread_mutex_lock(&known.mutex);
+	hint = known.hint[(uint32_t)ino >> FILE_BITS & (HINTS - 1)];
+	pthread_mutex_unlock(&known.mutex);
+	return hint.dir && belongs(ino, hint.dir) && find_by_name(v, hint.name, ret) == 0 && ret->dir == hint.dir;
+}
+
+/* The tenant that a number belongs to. */
 static int find(struct volume *v, uint64_t ino, struct volume_tenant *ret)
 {
 	uint64_t cursor = 0;
@@ -56,9 +101,13 @@ static int find(struct volume *v, uint64_t ino, struct volume_tenant *ret)
 
 	if (file_of(ino) >= FILES)
 		return -ESTALE;
+	if (find_known(v, ino, ret))
+		return 0;
 	do {
 		r = volume_tenants(v, &cursor, ret);
-	} while (r == 0 && number_of(ret->dir, file_of(ino)) != ino);
+	} while (r == 0 && !belongs(ino, ret->dir));
+	if (r == 0)
+		remember(ret);
 	return r == -ENOENT ? -ESTALE : r;
 }
 
@@ -101,9 +150,11 @@ int control_tenants_lookup(struct volume *v, uint64_t dir, const char *name, str
 	int r;
 
 	if (!dir) {
-		r = volume_tenant_find(v, (struct name){.bytes = name, .len = strlen(name)}, &t);
+		r = find_by_name(v, name, &t);
 		if (r == 0)
 			r = fill(v, &t, DIRECTORY, ret);
+		if (r == 0)
+			remember(&t);
 		return r == -ESTALE ? -ENOENT : r;
 	}
 	r = find(v, dir, &t);
@@ -125,13 +176,14 @@ static int list_files(struct volume *v, uint64_t dir, uint64_t *io_place, char r
 	r = find(v, dir, &t);
 	if (r < 0)
 		return r;
-	strcpy(ret_name, name_of_file(file));
+	snprintf(ret_name, NAME_BYTES_MAX + 1, "%s", name_of_file(file));
 	*io_place = file;
 	return fill(v, &t, file, ret);
 }
 
 /* One that ends while it is listed is passed over. */
-static int list_tenants(struct volume *v, uint64_t *io_place, char ret_name[static NAME_BYTES_MAX + 1], struct stat *ret)
+static int list_tenants(struct volume *v, uint64_t *io_place, char ret_name[static NAME_BYTES_MAX + 1],
+			struct stat *ret)
 {
 	struct volume_tenant t;
 	int r;
@@ -143,12 +195,12 @@ static int list_tenants(struct volume *v, uint64_t *io_place, char ret_name[stat
 	} while (r == -ESTALE);
 	if (r < 0)
 		return r;
-	strcpy(ret_name, t.name);
+	memcpy(ret_name, t.name, sizeof(t.name));
 	return 0;
 }
 
-int control_tenants_list(struct volume *v, uint64_t dir, uint64_t *io_place, char ret_name[static NAME_BYTES_MAX + 1],
-			 struct stat *ret)
+int control_tenants_list(struct volume *v, uint64_t dir, uint64_t *io_place,
+			 char ret_name[static NAME_BYTES_MAX + 1], struct stat *ret)
 {
 	return dir ? list_files(v, dir, io_place, ret_name, ret) : list_tenants(v, io_place, ret_name, ret);
 }
@@ -215,7 +267,7 @@ static int gather(struct volume *v, const struct volume_tenant *t, const struct 
 		r = tenant_figures_get(v, t, true, interrupt, g->tenant[g->count].value);
 	if (r < 0)
 		return r;
-	strcpy(g->tenant[g->count++].name, t->name);
+	memcpy(g->tenant[g->count++].name, t->name, sizeof(t->name));
 	g->bytes -= bytes;
 	return 0;
 }

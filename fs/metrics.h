@@ -2,8 +2,8 @@
 /* fs/metrics.h - every figure as OpenMetrics text, for programs that collect such.
  *
  * Owns     nothing.
- * Keeps    a figure is ksmfs_ and its name in attrs.def, or ksmfs_tenant_ and its name in tenants.def with the tenant as a
- *          label; what only grows ends with _total, as the format wants it.
+ * Keeps    a figure is ksmfs_ and its name in attrs.def, or ksmfs_tenant_ and its name in tenants.def with the
+ *          tenant as a label; what only grows ends with _total, as the format wants it.
  * Threads  pure functions of their arguments.
  * Fails    with the stream.
  */

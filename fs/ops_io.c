@@ -156,8 +156,8 @@ static void run_write(struct aside *a)
 
 static void write_control(fuse_req_t req, fuse_ino_t ino, const char *text, size_t size, uint64_t offset, int flags)
 {
-	const struct control_job what = {.aside.run = run_write, .req = req, .ino = ino, .flags = flags, .offset = offset,
-					 .size = size};
+	const struct control_job what = {.aside.run = run_write, .req = req, .ino = ino, .flags = flags,
+					 .offset = offset, .size = size};
 	struct control *control = fs_of(req)->control;
 	struct control_job *job;
 

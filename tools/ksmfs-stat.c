@@ -202,8 +202,8 @@ static bool is_below_root(const char *path)
 	struct statfs fs;
 	struct stat st;
 
-	return statfs(path, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC && stat(path, &st) == 0 && st.st_ino != ROOT_INO &&
-	       getxattr(path, KSMFS_XATTR_MERGEABLE, NULL, 0) >= 0;
+	return statfs(path, &fs) == 0 && fs.f_type == FUSE_SUPER_MAGIC && stat(path, &st) == 0 &&
+	       st.st_ino != ROOT_INO && getxattr(path, KSMFS_XATTR_MERGEABLE, NULL, 0) >= 0;
 }
 
 static const char *reason(const char *path, int r)

@@ -56,7 +56,7 @@ for name in names:
 
 # Places in the table come back, whoever gave them out: more files than it has are opened in all.
 for n in range(4):
-    many = [os.open(control + "stats", os.O_RDONLY) for i in range(40)]
+    many = [os.open(control + "stats", os.O_RDONLY) for i in range(100)]
     kill_worker(mount)
     for fd in many:
         os.close(fd)

@@ -48,7 +48,8 @@ fails(errno.ENOENT, os.stat, tenants + "/a")
 metrics_before = read(control + "/metrics")
 assert "tenant" not in metrics_before, "tenants in metrics"
 
-# The figures, of two that share some pages, and of one that has limits and nothing else.
+# The figures, of two that share some pages, and of one that has limits and nothing else: its directory, and the
+# attribute that says so, are inodes, too.
 make("a", "64m")
 make("b", None, "5k")
 make("empty", "10%", "7")
@@ -65,10 +66,10 @@ with open("outside", "wb") as f:
     f.write(content("outside", N))
 NP = N * PAGE
 becomes(lambda: stats("a"), dict(
-    size=64 << 20, nr_inodes=1 << 26, logical_bytes=4 * NP, inodes=2, unique_bytes=NP, shared_bytes=NP, zero_bytes=NP,
+    size=64 << 20, nr_inodes=1 << 26, logical_bytes=4 * NP, inodes=3, unique_bytes=NP, shared_bytes=NP, zero_bytes=NP,
     proportional_bytes=NP + NP // 3, saved_bytes=2 * NP - NP // 3), "a")
 becomes(lambda: stats("b"), dict(
-    size=1 << 44, nr_inodes=5 << 10, logical_bytes=2 * NP, inodes=3, unique_bytes=0, shared_bytes=2 * NP, zero_bytes=0,
+    size=1 << 44, nr_inodes=5 << 10, logical_bytes=2 * NP, inodes=4, unique_bytes=0, shared_bytes=2 * NP, zero_bytes=0,
     proportional_bytes=2 * NP // 3, saved_bytes=2 * NP - 2 * NP // 3), "b")
 parts = sum(stats(name)["proportional_bytes"] for name in "ab") + NP
 assert 0 <= advice.stat(".")["proportional_bytes"] - parts <= 2, "what they take does not add up"
@@ -169,12 +170,12 @@ for rounds in range(2): # once from us, once from what the kernel remembers
         again.append(name)
     same(again, rest, "listed from there again")
     libc.closedir(ctypes.c_void_p(d))
-stays = {b"a", b"b", b"empty", *(b"t%d" % n for n in range(30) if n % 3)}
+all_ = {b"a", b"b", b"empty", *(b"t%d" % n for n in range(30))}
 d = os.open(tenants, os.O_RDONLY)
 buf = ctypes.create_string_buffer(256)
-got = []
+got, gone = [], set()
 for n in range(1000):
-    length = libc.syscall(217, d, buf, 256) # getdents64, some names at a time
+    length = libc.syscall(217, d, buf, 64) # getdents64, a name or two at a time
     if length <= 0:
         break
     at = 0
@@ -184,23 +185,24 @@ for n in range(1000):
         at += size
     if 3 * n < 30:
         os.rmdir(f"t{3 * n}")
+        gone.add(b"t%d" % (3 * n))
         make(f"new{n}", "1m")
 os.close(d)
 same(len(got), len(set(got)), "how often each is listed")
-assert stays <= set(got), f"not listed: {stays - set(got)}"
-same({name for name in os.listdir(os.fsencode(tenants)) if name[:1] == b"t"}, stays - {b"a", b"b", b"empty"}, "listed at last")
+assert len(gone) == 10 and all_ - gone <= set(got), f"not listed: {all_ - gone - set(got)}"
+same({name for name in os.listdir(os.fsencode(tenants)) if name[:3] != b"new"}, all_ - gone, "listed at last")
 for name in os.listdir("."):
     if name.startswith(("t", "new")):
         os.rmdir(name)
 
 # One that ends takes its figures along; a new one of that name has others, and a new name keeps them.
 old, number = os.open(tenants + "/b/inodes", os.O_RDONLY), os.stat(tenants + "/b").st_ino
-same(os.pread(old, 9, 0), b"3\n", "inodes")
+same(os.pread(old, 9, 0), b"4\n", "inodes")
 os.rename("b", "c")
 same(sorted(os.listdir(tenants)), ["a", "c", "empty"], "after a rename")
 same(os.stat(tenants + "/c").st_ino, number, "the number after a rename")
 fails(errno.ENOENT, os.stat, tenants + "/b")
-same(os.pread(old, 9, 0), b"3\n", "inodes, of whatever name")
+same(os.pread(old, 9, 0), b"4\n", "inodes, of whatever name")
 os.unlink("c/dir/file")
 os.rmdir("c/dir")
 os.rmdir("c")
