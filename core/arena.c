@@ -12,6 +12,9 @@
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
 
 int arena_memfd(const char *name, int *ret_fd)
 {
@@ -25,10 +28,26 @@ int arena_memfd(const char *name, int *ret_fd)
 	return 0;
 }
 
+/* Where `bytes` can be mapped that share no page table of the kernel's with anybody; nothing is there yet. */
+static void *find_place(size_t bytes)
+{
+	size_t all = bytes + ARENA_TABLE_BYTES;
+	uint8_t *from = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	size_t skip;
+
+	if (from == MAP_FAILED)
+		return NULL;
+	skip = -(uintptr_t)from % ARENA_TABLE_BYTES;
+	if (skip)
+		munmap(from, skip);
+	munmap(from + skip + bytes, all - skip - bytes);
+	return from + skip;
+}
+
 int arena_open(int fd, size_t bytes, bool copy, struct arena *ret)
 {
 	struct stat st;
-	void *base;
+	void *place, *base;
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
@@ -40,8 +59,12 @@ int arena_open(int fd, size_t bytes, bool copy, struct arena *ret)
 		bytes = MAX(bytes, (size_t)st.st_size);
 	if (!bytes)
 		return -EUCLEAN;
-	base = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		    (copy ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE, fd, 0);
+	bytes = pages_of(bytes) << PAGE_SHIFT;
+	place = find_place(bytes);
+	if (!place)
+		return -errno;
+	base = mmap(place, bytes, PROT_READ | PROT_WRITE,
+		    (copy ? MAP_PRIVATE : MAP_SHARED) | MAP_NORESERVE | MAP_FIXED, fd, 0);
 	if (base == MAP_FAILED)
 		return -errno;
 	/* A core of the process shows none of what is in files, and does not take long. */
@@ -84,6 +107,18 @@ int arena_release(struct arena *a, size_t offset, size_t bytes)
 	if (fallocate(a->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes) < 0)
 		return -errno;
 	return 0;
+}
+
+void arena_forget(struct arena *a, size_t offset, size_t bytes)
+{
+	size_t from = (offset + ARENA_TABLE_BYTES - 1) / ARENA_TABLE_BYTES * ARENA_TABLE_BYTES;
+	size_t end = MIN(offset + bytes, a->bytes) / ARENA_TABLE_BYTES * ARENA_TABLE_BYTES;
+
+	if (a->fd < 0 || from >= end)
+		return;
+	/* Where it cannot be done there is nothing to be done about it: tables without memory harm nobody. */
+	if (madvise(a->base + from, end - from, MADV_DONTNEED_LOCKED) < 0)
+		(void)madvise(a->base + from, end - from, MADV_DONTNEED);
 }
 
 size_t arena_data_end(const struct arena *a, size_t offset)

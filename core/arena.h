@@ -2,7 +2,7 @@
 /* core/arena.h - a memfd, mapped once, whose pages come and go.
  *
  * Owns     the mapping; the descriptor stays its giver's.
- * Keeps    the base address never changes while the arena is open.
+ * Keeps    the base address never changes while the arena is open, and lies on a page table of its own.
  * Threads  any; populate and release of different ranges run side by side.
  * Fails    -errno of the system call.
  */
@@ -34,6 +34,11 @@ int arena_populate(struct arena *a, size_t offset, size_t bytes) must_check;
 
 /* Give a range back to the system; it reads as zeroes then. */
 int arena_release(struct arena *a, size_t offset, size_t bytes) must_check;
+
+/* Of a range without memory, whole ARENA_TABLE_BYTES (else: what there is of these within it): the kernel's own page tables
+ * go back, too, where it can do that (Linux 6.14). */
+enum { ARENA_TABLE_BYTES = 2 << 20 };
+void arena_forget(struct arena *a, size_t offset, size_t bytes);
 
 /* Behind the last memory at or after `offset`; 0 if there is none, or in a copy. */
 size_t arena_data_end(const struct arena *a, size_t offset) must_check;

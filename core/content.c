@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/content.c - 256 small hash tables that grow by a quarter at a time.
+/* core/content.c - 256 small hash tables that grow by an eighth at a time, and shrink as they empty.
  *
  * The top byte of a tag is its shard; the rest, scaled to the shard's size, its place.  Entries are probed
  * linearly and removed by shifting back, so there are no tombstones.  A frame with as many slots as it may
  * have is shelved: it belongs to its shard without an entry, so that equal frames, of which there can be very
  * many then, are not passed over one by one.  As places follow the order of tags, a table that grows is copied
- * nearly in order, and only a 256th of the index at a time.
+ * nearly in order, and only a 256th of the index at a time.  Each is on pages of its own, of which none is wasted: they
+ * go back to the system whatever the others hold.
  */
 #include "content.h"
 
+#include "bulk.h"
 #include "failpoint.h"
 #include "lock.h"
 
@@ -16,8 +18,10 @@ enum {
 	SHARD_BITS = 8,
 	SHARDS = 1 << SHARD_BITS,
 	PLACE_BITS = 32 - SHARD_BITS,
-	SHARD_MIN = 16,
+	SHARD_MIN = PAGE_BYTES / 8, /* entries; all sizes are multiples of it */
 	FILL_PERCENT = 90,
+	SPARSE_PERCENT = 40, /* so few, and it is worth moving them ... */
+	ROOMY_PERCENT = 75,  /* ... closer together */
 };
 
 struct shard {
@@ -67,11 +71,15 @@ static void place(struct shard *s, uint64_t entry)
 	s->count++;
 }
 
-static bool grow(struct shard *s)
+static uint32_t whole_pages(uint64_t entries)
+{
+	return (uint32_t)((entries + SHARD_MIN - 1) / SHARD_MIN * SHARD_MIN);
+}
+
+static bool resize(struct shard *s, uint32_t size)
 {
 	struct shard old = { .entry = s->entry, .size = s->size };
-	uint32_t size = MAX((uint32_t)SHARD_MIN, s->size + s->size / 4);
-	uint64_t *entry = mem_alloc(size, sizeof(*entry));
+	uint64_t *entry = bulk_map(size * sizeof(*entry));
 
 	if (!entry)
 		return false;
@@ -81,8 +89,20 @@ static bool grow(struct shard *s)
 	for (uint32_t i = 0; i < old.size; i++)
 		if (old.entry[i])
 			place(s, old.entry[i]);
-	mem_free(old.entry);
+	bulk_unmap(old.entry, old.size * sizeof(*old.entry));
 	return true;
+}
+
+static bool grow(struct shard *s)
+{
+	return resize(s, whole_pages(s->size + s->size / 8 + 1));
+}
+
+/* What has become too large for what is left is a waste of memory, and no more: so it may fail. */
+static void shrink(struct shard *s)
+{
+	if (s->size > SHARD_MIN && (uint64_t)s->count * 100 < (uint64_t)s->size * SPARSE_PERCENT)
+		(void)resize(s, whole_pages((uint64_t)s->count * 100 / ROOMY_PERCENT + 1));
 }
 
 static bool insert_locked(struct shard *s, uint64_t entry) REQUIRES(s->lock)
@@ -162,7 +182,7 @@ void content_free(struct content *c)
 	if (!c)
 		return;
 	for (unsigned i = 0; i < SHARDS; i++) {
-		mem_free(c->shard[i].entry);
+		bulk_unmap(c->shard[i].entry, c->shard[i].size * sizeof(*c->shard[i].entry));
 		lock_fini(&c->shard[i].lock);
 	}
 	mem_free(c);
@@ -308,6 +328,7 @@ static void forget(struct content *c, struct shard *s, uint32_t tag, uint32_t fr
 		s->shelved--;
 	else
 		remove_locked(s, entry_of(tag, frame));
+	shrink(s);
 }
 
 bool content_pin(struct content *c, uint32_t frame)

@@ -16,8 +16,7 @@
  */
 #include "frames_inside.h"
 
-#include <sys/mman.h>
-
+#include "bulk.h"
 #include "failpoint.h"
 
 /* In the list once, or not at all. */
@@ -60,12 +59,10 @@ static void transition(struct frames *f, uint32_t frame, uint64_t from, uint64_t
 		f->changed[frame / FRAMES_RANGE] = 1;
 }
 
-static void *metadata_map(size_t bytes)
+/* Whole regions. */
+static size_t numbers(const struct frames *f)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED || failpoint_hit(FAIL_ALLOC) ? NULL : p;
+	return (size_t)f->regions * FRAMES_RANGE;
 }
 
 int frames_new(struct arena *arena, struct room *room, struct counters *counters,
@@ -79,13 +76,14 @@ int frames_new(struct arena *arena, struct room *room, struct counters *counters
 	f->room = room;
 	f->counters = counters;
 	f->capacity = MIN(arena->bytes >> PAGE_SHIFT, (uint64_t)UINT32_MAX);
-	f->word = metadata_map(f->capacity * sizeof(*f->word));
-	f->tag = metadata_map(f->capacity * sizeof(*f->tag));
-	f->history = metadata_map(f->capacity * sizeof(*f->history));
+	f->regions = f->capacity / FRAMES_RANGE + 1;
+	f->word = bulk_map(numbers(f) * sizeof(*f->word));
+	f->tag = bulk_map(numbers(f) * sizeof(*f->tag));
+	f->history = bulk_map(numbers(f) * sizeof(*f->history));
 	f->end = FRAMES_FIRST;
 	lock_init(&f->lock, RANK_FRAMES);
 	f->changed = mem_alloc(f->capacity / FRAMES_RANGE + 1, sizeof(*f->changed));
-	if (!f->word || !f->tag || !f->history || !f->changed) {
+	if (!frames_map_init(f) || !f->word || !f->tag || !f->history || !f->changed) {
 		frames_free(f);
 		return -ENOMEM;
 	}
@@ -97,12 +95,10 @@ void frames_free(struct frames *f)
 {
 	if (!f)
 		return;
-	if (f->word)
-		munmap((void *)f->word, f->capacity * sizeof(*f->word));
-	if (f->tag)
-		munmap((void *)f->tag, f->capacity * sizeof(*f->tag));
-	if (f->history)
-		munmap((void *)f->history, f->capacity * sizeof(*f->history));
+	bulk_unmap((void *)f->word, numbers(f) * sizeof(*f->word));
+	bulk_unmap((void *)f->tag, numbers(f) * sizeof(*f->tag));
+	bulk_unmap((void *)f->history, numbers(f) * sizeof(*f->history));
+	frames_map_fini(f);
 	lock_fini(&f->lock);
 	mem_free((void *)f->changed);
 	mem_free(f);
@@ -136,7 +132,7 @@ struct frame_info frames_look(const struct frames *f, uint32_t frame)
 		.shelved = word & SHELVED,
 		.dirty = word & DIRTY,
 		.table = word & TABLE,
-		.free = word & FREE,
+		.free = !word || (word & FREE),
 		.untracked = word & (UNTRACKED | DAMAGED),
 		.damaged = word & DAMAGED,
 		.rewrites = (word & REWRITES) >> REWRITE_SHIFT,
@@ -356,11 +352,5 @@ uint64_t frames_tables(const struct frames *f)
 
 uint64_t frames_warm(const struct frames *f)
 {
-	return f->warm.count; /* a figure: not worth the lock */
-}
-
-uint64_t frames_metadata_bytes(const struct frames *f)
-{
-	_Static_assert(sizeof(*f->word) + sizeof(*f->tag) + sizeof(*f->history) == FRAMES_COST_BYTES, "all of it");
-	return (uint64_t)f->end * FRAMES_COST_BYTES;
+	return f->warm; /* a figure: not worth the lock */
 }

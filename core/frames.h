@@ -125,6 +125,8 @@ void frames_set_damaged(struct frames *f, uint32_t frame);
 /* Give warm free frames beyond the reserve back to the system, and what others left behind that were killed.  True
  * if there was anything. */
 bool frames_reclaim(struct frames *f);
+/* So much has been freed that it is not worth waiting for somebody who takes it again. */
+bool frames_pressing(const struct frames *f);
 /* Called without locks when enough was freed that frames_reclaim() has something to do. */
 void frames_on_surplus(struct frames *f, void (*call)(void *arg), void *arg);
 

@@ -6,8 +6,8 @@
  *   unswept -> COLD           its memory, if any, has gone back                 [frames_reclaim]
  *   unswept -> WARM           it is needed before that                          [refill]
  *
- * What is unswept is not put on a list: of a large store that has become empty that would touch megabytes before
- * the first request is answered.  It is what lies between two numbers and has a word of 0.
+ * What is unswept is not warm: nobody knows whether it has memory, and of a large store that has become empty finding out
+ * would take long before the first request is answered.  It is what lies between two numbers and has a word of 0.
  */
 #include "frames_inside.h"
 
@@ -116,6 +116,7 @@ void frames_adopt_end(struct frames *f)
 	lock_take(&f->lock);
 	f->unswept = FRAMES_FIRST;
 	f->unswept_end = f->end;
+	frames_map_hold(f, FRAMES_FIRST, f->end);
 	lock_drop(&f->lock);
 	adopt_damaged(f);
 	frames_mark_all_changed(f); /* since whoever wrote down what is shared */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/frames_inside.h - a frame's word, bit by bit, for the four files that make up core/frames.
+/* core/frames_inside.h - a frame's word, bit by bit, for the files that make up core/frames.
  *
  * Owns     struct frames.
  * Keeps    see frames.h.
@@ -8,6 +8,7 @@
  *
  *   frames.c        counts, flags, and the counters that follow from them
  *   frames_stock.c  frames nobody uses: with memory (warm) and without (cold)
+ *   frames_map.c    which these are, and what is remembered about each
  *   frames_limit.c  how many may be in use
  *   frames_adopt.c  all of that again, from what a dead process has left
  */
@@ -42,9 +43,10 @@ enum {
 _Static_assert(REWRITE_SHIFT + 2 <= 64, "a frame's word is full");
 _Static_assert(FRAMES_REFS_MAX == REFS, "refs fill their bits");
 
-struct list {
-	uint32_t head; /* 0: empty */
-	_Atomic uint32_t count; /* changed under the lock; looked at without it, as a hint */
+/* FRAMES_RANGE frames. */
+struct region {
+	uint16_t held, warm; /* of them, as in frames_map.c */
+	bool known;          /* there may be memory about them */
 };
 
 struct frames {
@@ -60,9 +62,14 @@ struct frames {
 	uint32_t sharers_max; /* changed with the gate closed; 0: no limit */
 	uint64_t shared_max;
 	struct lock lock;
-	struct list warm GUARDED_BY(lock);
-	struct list cold GUARDED_BY(lock);
-	/* From the one to the other: frames whose word is 0 are free, on no list, and may have memory. */
+	uint64_t *held GUARDED_BY(lock); /* by frame, and frames_map.c's alone, as all down to cold_from */
+	uint64_t *warm_bits GUARDED_BY(lock);
+	struct region *region GUARDED_BY(lock);
+	uint32_t regions;
+	uint32_t warm_from GUARDED_BY(lock); /* regions below have none */
+	uint32_t cold_from GUARDED_BY(lock);
+	_Atomic uint32_t warm, known; /* how many; changed under the lock, looked at without it, as a hint */
+	/* From the one to the other: frames whose word is 0 are free, not warm, and may have memory. */
 	uint32_t unswept GUARDED_BY(lock);
 	uint32_t unswept_end GUARDED_BY(lock);
 	_Atomic uint32_t end; /* changed under lock */
@@ -111,5 +118,17 @@ void frames_uncharge(struct frames *f, unsigned n);
 /* Who found none may look again. */
 void frames_tell_room(struct frames *f);
 
-/* Onto the warm list. The word says FREE already. */
+/* To the warm ones. The word says FREE already. */
 void frames_release(struct frames *f, uint32_t frame);
+
+/* frames_map.c, all under the lock but the first two. */
+bool frames_map_init(struct frames *f) must_check; /* false: no memory */
+void frames_map_fini(struct frames *f);
+void frames_map_hold(struct frames *f, uint32_t from, uint32_t end); /* they are not cold */
+void frames_map_warm(struct frames *f, uint32_t frame);
+void frames_map_cold(struct frames *f, uint32_t frame); /* what was held, and has no memory any more */
+/* The lowest; there are so many. */
+void frames_map_take_warm(struct frames *f, unsigned n, uint32_t *ret_frame);
+/* Of the warm beyond `keep` the highest, of the cold below `end` the lowest: `max` or fewer, in order. */
+unsigned frames_map_take_surplus(struct frames *f, unsigned keep, unsigned max, uint32_t *ret_frame);
+unsigned frames_map_take_cold(struct frames *f, uint32_t end, unsigned max, uint32_t *ret_frame);

@@ -6,11 +6,10 @@
  *   in use -> WARM             the last holder has let go            [frames_release]
  *   WARM -> COLD               memory given back to the system       [frames_reclaim]
  *
- * Both lists are linked through the tags, which nobody else needs then.
+ * Which frames these are is frames_map.c's affair.
  */
 #include "frames_inside.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "failpoint.h"
@@ -20,27 +19,10 @@ enum {
 	WARM_RESERVE = 256,   /* frames that only the urgent may take */
 	WARM_SURPLUS = 1024,  /* beyond the reserve: not worth giving back */
 	WARM_LOW = WARM_RESERVE + WARM_SURPLUS / 2, /* fewer: somebody else takes more meanwhile */
+	WARM_PRESSING = 256 * 1024, /* a GiB is not going to be taken again at once */
 	REFILL = 512,         /* frames taken from the system at a time */
-	RECLAIM = 64 * 1024,  /* and given back */
+	RECLAIM = 16 * 1024,  /* and given back */
 };
-
-static void push(struct frames *f, struct list *list, uint32_t frame)
-{
-	atomic_store_explicit(&f->tag[frame], list->head, memory_order_relaxed);
-	list->head = frame;
-	list->count++;
-}
-
-static uint32_t pop(struct frames *f, struct list *list)
-{
-	uint32_t frame = list->head;
-
-	if (frame) {
-		list->head = atomic_load_explicit(&f->tag[frame], memory_order_relaxed);
-		list->count--;
-	}
-	return frame;
-}
 
 /* What a process that has ended left without an owner: up to `max` frames, with or without memory. */
 static unsigned take_unswept_locked(struct frames *f, uint32_t *frame, unsigned max) REQUIRES(f->lock)
@@ -60,23 +42,23 @@ static unsigned take_cold(struct frames *f, uint32_t frame[REFILL])
 	unsigned n = 0;
 
 	lock_take(&f->lock);
-	while (n < REFILL && f->cold.count)
-		frame[n++] = pop(f, &f->cold);
+	n = frames_map_take_cold(f, MIN(f->end, f->capacity), REFILL, frame);
 	n += take_unswept_locked(f, frame + n, REFILL - n);
-	while (n < REFILL && f->end < f->capacity)
-		frame[n++] = f->end++;
+	if (n < REFILL) {
+		n += frames_map_take_cold(f, f->capacity, REFILL - n, frame + n);
+		f->end = n ? MAX(f->end, frame[n - 1] + 1) : f->end;
+	}
 	lock_drop(&f->lock);
 	for (unsigned i = 0; i < n; i++)
 		atomic_store_explicit(&f->word[frame[i]], FREE, memory_order_relaxed);
 	return n;
 }
 
-/* Back onto a list, so that they come out in the order of the array. */
-static void give(struct frames *f, struct list *list, const uint32_t *frame, unsigned n)
+static void give(struct frames *f, void (*as)(struct frames *f, uint32_t frame), const uint32_t *frame, unsigned n)
 {
 	lock_take(&f->lock);
-	while (n)
-		push(f, list, frame[--n]);
+	for (unsigned i = 0; i < n; i++)
+		as(f, frame[i]);
 	lock_drop(&f->lock);
 }
 
@@ -104,8 +86,8 @@ static int refill(struct frames *f)
 		if (!r)
 			done += len;
 	}
-	give(f, &f->cold, frame + done, n - done);
-	give(f, &f->warm, frame, done);
+	give(f, frames_map_cold, frame + done, n - done);
+	give(f, frames_map_warm, frame, done);
 	return done ? 0 : r;
 }
 
@@ -115,20 +97,20 @@ static bool take_warm(struct frames *f, unsigned n, enum frames_urgency urgency,
 	bool enough;
 
 	lock_take(&f->lock);
-	enough = f->warm.count >= n + floor;
-	for (unsigned i = 0; enough && i < n; i++)
-		ret_frame[i] = pop(f, &f->warm);
+	enough = f->warm >= n + floor;
+	if (enough)
+		frames_map_take_warm(f, n, ret_frame);
 	lock_drop(&f->lock);
 	return enough;
 }
 
-/* The lists hold what was refilled for all, so another thread may be quicker: then refill again. */
+/* What is refilled is for all, so another thread may be quicker: then refill again. */
 static int take_charged(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
 {
 	lock_assert_may_sleep();
 	if (failpoint_hit(FAIL_ALLOC))
 		return FRAMES_FULL;
-	if (f->on_low && f->warm.count < WARM_LOW + n && !atomic_exchange(&f->low_told, true))
+	if (f->on_low && f->warm < WARM_LOW + n && !atomic_exchange(&f->low_told, true))
 		f->on_low(f->on_low_arg);
 	while (!take_warm(f, n, FRAMES_ORDINARY, ret_frame)) {
 		if (!refill(f))
@@ -160,7 +142,7 @@ bool frames_spare(struct frames *f, unsigned n)
 bool frames_refill_ahead(struct frames *f)
 {
 	atomic_store(&f->low_told, false);
-	return f->warm.count < WARM_RESERVE + WARM_SURPLUS - REFILL && !refill(f);
+	return f->warm < WARM_RESERVE + WARM_SURPLUS - REFILL && !refill(f);
 }
 
 void frames_on_low(struct frames *f, void (*call)(void *arg), void *arg)
@@ -210,8 +192,8 @@ void frames_release(struct frames *f, uint32_t frame)
 
 	frames_uncharge(f, 1);
 	lock_take(&f->lock);
-	push(f, &f->warm, frame);
-	surplus = f->warm.count > WARM_RESERVE + WARM_SURPLUS;
+	frames_map_warm(f, frame);
+	surplus = f->warm > WARM_RESERVE + WARM_SURPLUS;
 	lock_drop(&f->lock);
 	if (surplus && f->on_surplus && !atomic_exchange(&f->surplus_told, true))
 		f->on_surplus(f->on_surplus_arg);
@@ -226,21 +208,12 @@ void frames_put_table(struct frames *f, uint32_t frame)
 	frames_release(f, frame);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static unsigned take_surplus(struct frames *f, uint32_t *frame)
 {
-	unsigned n = 0, warm;
+	unsigned n, warm;
 
 	lock_take(&f->lock);
-	while (n < RECLAIM && f->warm.count > WARM_RESERVE + WARM_SURPLUS / 2)
-		frame[n++] = pop(f, &f->warm);
-	warm = n;
+	n = warm = frames_map_take_surplus(f, WARM_RESERVE + WARM_SURPLUS / 2, RECLAIM, frame);
 	n += take_unswept_locked(f, frame + n, RECLAIM - n);
 	lock_drop(&f->lock);
 	while (warm < n)
@@ -257,7 +230,6 @@ bool frames_reclaim(struct frames *f)
 	if (!frame)
 		return false; /* the next free tells again */
 	n = take_surplus(f, frame);
-	qsort(frame, n, sizeof(*frame), by_number);
 	for (unsigned i = 0, len; i < n; i += len) {
 		len = run_length(frame + i, n - i);
 		if (arena_release(f->arena, (size_t)frame[i] << PAGE_SHIFT,
@@ -265,8 +237,13 @@ bool frames_reclaim(struct frames *f)
 			log_warning("%u free frames could not be given back to the system", len);
 	}
 	failpoint_kill(KILL_frames_punched);
-	give(f, &f->cold, frame, n);
+	give(f, frames_map_cold, frame, n);
 	return n > 0;
+}
+
+bool frames_pressing(const struct frames *f)
+{
+	return f->warm > WARM_PRESSING;
 }
 
 void frames_on_surplus(struct frames *f, void (*call)(void *arg), void *arg)

@@ -15,7 +15,7 @@
 #include "failpoint.h"
 #include "lock.h"
 
-enum { RECLAIM_MS = 700, QUIET_MS = 700, BUSY_MS = 10000, INDEX_SHARE = 20, KEEPER_NICE = 5 };
+enum { STEP_MS = 50, RECLAIM_MS = 700, QUIET_MS = 700, BUSY_MS = 10000, INDEX_SHARE = 20, KEEPER_NICE = 5 };
 enum { RECALL_US = 2000, RECALL_REST_US = 3 * RECALL_US, RECALL_NICE = 10 };
 
 struct job {
@@ -48,7 +48,7 @@ static int64_t now_ms(void)
 /* Let time pass, but not a request to stop. */
 static void pass_ms(struct keeper *k, int64_t ms)
 {
-	const struct timespec step = { .tv_nsec = 50 * 1000 * 1000 };
+	const struct timespec step = { .tv_nsec = STEP_MS * 1000 * 1000 };
 
 	for (int64_t end = now_ms() + ms; !k->stop && now_ms() < end;)
 		nanosleep(&step, NULL);
@@ -63,7 +63,8 @@ static void refill(struct keeper *k)
 
 static void reclaim(struct keeper *k)
 {
-	pass_ms(k, RECLAIM_MS);
+	for (unsigned ms = 0; ms < RECLAIM_MS && !k->stop && !k->jobs.pressing(k->jobs.arg); ms += STEP_MS)
+		pass_ms(k, STEP_MS);
 	k->reclaim.wished = false;
 	while (!k->stop && k->jobs.reclaim(k->jobs.arg))
 		;

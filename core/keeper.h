@@ -21,6 +21,7 @@ struct keeper_jobs {
 	void *arg;
 	bool (*refill)(void *arg);  /* a part of it; true: there is more */
 	bool (*reclaim)(void *arg); /* a part of it; true: there may be more */
+	bool (*pressing)(void *arg); /* it cannot wait until somebody may have taken again what was freed */
 	void (*index)(void *arg);   /* bring index.db up to date */
 	bool (*recall)(void *arg);  /* a part of filling the content index; true: there is more */
 };

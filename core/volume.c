@@ -93,6 +93,11 @@ static bool reclaim(void *arg)
 	return frames_reclaim(((struct volume *)arg)->pool.frames);
 }
 
+static bool pressing(void *arg)
+{
+	return frames_pressing(((struct volume *)arg)->pool.frames);
+}
+
 static void index_behind(void *arg)
 {
 	struct volume *v = arg;
@@ -171,7 +176,7 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 static int open_threads(struct volume *v)
 {
 	const struct keeper_jobs jobs = { .arg = v, .refill = refill, .reclaim = reclaim,
-					   .index = index_behind, .recall = recall };
+					   .pressing = pressing, .index = index_behind, .recall = recall };
 	int r = scan_new(&v->pool, &v->scan);
 
 	if (!r)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,6 +67,24 @@ static void open__again_finds_what_was_stored(void **state)
 	arena_close(&a);
 }
 
+static void forget__tables_go_and_nothing_else(void **state)
+{
+	enum { TABLES = 4 };
+	int fd = *(int *)*state;
+	struct arena a;
+
+	assert_int_equal(arena_open(fd, TABLES * ARENA_TABLE_BYTES + PAGE_BYTES, false, &a), 0);
+	assert_int_equal((uintptr_t)a.base % ARENA_TABLE_BYTES, 0);
+	memset(a.base, 'x', a.bytes);
+	assert_int_equal(arena_release(&a, ARENA_TABLE_BYTES, ARENA_TABLE_BYTES), 0);
+	arena_forget(&a, 0, a.bytes + 16 * ARENA_TABLE_BYTES); /* of what has memory nothing is lost */
+	arena_forget(&a, 5, ARENA_TABLE_BYTES);
+	assert_int_equal(used_pages(fd), 3 * ARENA_TABLE_BYTES / PAGE_BYTES + 1);
+	for (size_t at = 0; at < a.bytes; at += PAGE_BYTES)
+		assert_int_equal(a.base[at], at / ARENA_TABLE_BYTES == 1 ? 0 : 'x');
+	arena_close(&a);
+}
+
 static void populate__takes_memory_and_release_gives_it_back(void **state)
 {
 	int fd = *(int *)*state;
@@ -118,6 +137,7 @@ int main(void)
 		TEST(memfd__is_closed_on_exec),
 		TEST(open__grows_an_empty_file_and_takes_no_memory),
 		TEST(open__again_finds_what_was_stored),
+		TEST(forget__tables_go_and_nothing_else),
 		TEST(populate__takes_memory_and_release_gives_it_back),
 		TEST(copy__changes_stay_in_it),
 		TEST(open__a_bad_descriptor_is_an_error),

@@ -155,6 +155,54 @@ static void index__any_order_of_coming_and_going(void **state)
 	assert_true(content_bytes(c) < 1 << 20);
 }
 
+/* As large as what is in it: at most 10 bytes an entry and a page for each shard. */
+static void index__grows_and_shrinks_with_what_is_in_it(void **state)
+{
+	enum { N = 6000 };
+	static uint32_t frame[N];
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint64_t empty = content_bytes(c);
+	uint32_t found;
+
+	for (unsigned n = 0; n < N; n++) { /* all in one shard */
+		frame[n] = take(f, 0, A + n);
+		assert_int_equal(find(f, n << 10, 0, A + n, frame[n], &found), CONTENT_INSERTED);
+		assert_in_range(content_bytes(c), empty + n * 8, empty + (n + 1) * 10 + PAGE_BYTES);
+	}
+	for (unsigned n = 0; n < N; n++) {
+		content_unpin(c, frame[n]);
+		assert_int_equal(content_entries(c), N - 1 - n);
+		assert_true(content_bytes(c) <= empty + (N - n) * 20 + PAGE_BYTES);
+		if (n % 100 == 0 && n + 1 < N)
+			assert_int_equal(content_count(c, frame[n + 1]), 1);
+	}
+	assert_int_equal(content_bytes(c), empty + PAGE_BYTES);
+}
+
+/* To move what is left takes memory: without it nothing is lost but the room. */
+static void index__stays_large_without_memory(void **state)
+{
+	enum { N = 1500 };
+	static uint32_t frame[N];
+	struct fixture *f = *state;
+	struct content *c = f->v->pool.content;
+	uint32_t found;
+
+	for (unsigned n = 0; n < N; n++) {
+		frame[n] = take(f, 0, A + n);
+		assert_int_equal(find(f, n << 12, 0, A + n, frame[n], &found), CONTENT_INSERTED);
+	}
+	for (unsigned n = 0; n < N; n++) {
+		failpoint_arm(FAIL_ALLOC, 1);
+		content_unpin(c, frame[n]);
+		failpoint_arm(FAIL_ALLOC, 0);
+		if (n + 1 < N)
+			assert_int_equal(content_count(c, frame[n + 1]), 1);
+	}
+	assert_int_equal(content_entries(c), 0);
+}
+
 enum { THREADS = 4, CONTENTS = 150 };
 
 struct inserter {
@@ -337,6 +385,8 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(find__domains_do_not_meet),
 	FIXTURE_TEST(withdraw__only_by_the_one_owner),
 	FIXTURE_TEST(index__any_order_of_coming_and_going),
+	FIXTURE_TEST(index__grows_and_shrinks_with_what_is_in_it),
+	FIXTURE_TEST(index__stays_large_without_memory),
 	FIXTURE_TEST(insert__side_by_side_no_bytes_enter_twice),
 	FIXTURE_TEST(insert__without_memory_is_forgotten),
 	FIXTURE_TEST(find__full_frames_are_passed_over),

@@ -14,6 +14,7 @@
 
 struct jobs {
 	atomic_uint refills, reclaims, indexes, recalls, recalls_before_index;
+	atomic_bool presses;
 };
 
 static bool refill(void *arg)
@@ -24,6 +25,11 @@ static bool refill(void *arg)
 static bool reclaim(void *arg)
 {
 	return atomic_fetch_add(&((struct jobs *)arg)->reclaims, 1) % 3 != 2;
+}
+
+static bool pressing(void *arg)
+{
+	return ((struct jobs *)arg)->presses;
 }
 
 static void index_(void *arg)
@@ -47,8 +53,8 @@ static bool recall(void *arg)
 
 static struct keeper *keeper(struct jobs *j)
 {
-	const struct keeper_jobs jobs = { .arg = j, .refill = refill, .reclaim = reclaim, .index = index_,
-					   .recall = recall };
+	const struct keeper_jobs jobs = { .arg = j, .refill = refill, .reclaim = reclaim,
+					   .pressing = pressing, .index = index_, .recall = recall };
 	struct keeper *k;
 
 	assert_int_equal(keeper_new(&jobs, &k), 0);
@@ -137,10 +143,38 @@ static void new__fails_without_memory(void **state)
 	assert_int_equal(keeper_new(&jobs, &k), -ENOMEM);
 }
 
+/* H1: but what presses is not kept at all. */
+static void surplus__is_kept_for_a_while_unless_it_presses(void **state)
+{
+	struct jobs j = { 0 };
+	struct keeper *k = keeper(&j);
+	struct timespec began, now;
+
+	(void)state;
+	assert_int_equal(keeper_start(k), 0);
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	keeper_surplus(k);
+	while (j.reclaims < 3)
+		rest();
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_true((now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000 >= 700);
+	while (!keeper_is_idle(k))
+		rest();
+	j.presses = true;
+	clock_gettime(CLOCK_MONOTONIC, &began);
+	keeper_surplus(k);
+	while (j.reclaims < 6)
+		rest();
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	assert_true((now.tv_sec - began.tv_sec) * 1000 + (now.tv_nsec - began.tv_nsec) / 1000000 < 500);
+	keeper_free(k);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thread__does_what_is_wished_for_until_all_is_done),
+		cmocka_unit_test(surplus__is_kept_for_a_while_unless_it_presses),
 		cmocka_unit_test(thread__takes_frames_at_once),
 		cmocka_unit_test(recall__once_and_before_index_db_is_written),
 		cmocka_unit_test(free__does_not_wait_for_wishes),
