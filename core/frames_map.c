@@ -110,6 +110,11 @@ static void take_warm(struct frames *f, uint32_t frame)
 	f->warm--;
 }
 
+static uint32_t lowest(uint32_t at, unsigned w, uint64_t bits)
+{
+	return at * FRAMES_RANGE + w * WORD + (unsigned)__builtin_ctzll(bits);
+}
+
 void frames_map_take_warm(struct frames *f, unsigned n, uint32_t *ret_frame)
 {
 	ASSERT(f->warm >= n);
@@ -118,7 +123,7 @@ void frames_map_take_warm(struct frames *f, unsigned n, uint32_t *ret_frame)
 
 		for (unsigned w = 0; n && w < REGION_WORDS && f->region[f->warm_from].warm; w++)
 			for (; n && bits[w]; n--, ret_frame++) {
-				*ret_frame = f->warm_from * FRAMES_RANGE + w * WORD + (unsigned)__builtin_ctzll(bits[w]);
+				*ret_frame = lowest(f->warm_from, w, bits[w]);
 				take_warm(f, *ret_frame);
 			}
 		if (n)
@@ -160,7 +165,7 @@ unsigned frames_map_take_cold(struct frames *f, uint32_t end, unsigned max, uint
 		}
 		for (unsigned w = 0; n < max && w < REGION_WORDS; w++)
 			while (n < max && ~bits[w]) {
-				uint32_t frame = at * FRAMES_RANGE + w * WORD + (unsigned)__builtin_ctzll(~bits[w]);
+				uint32_t frame = lowest(at, w, ~bits[w]);
 
 				if (frame >= end)
 					return n;
