@@ -35,8 +35,8 @@ int arena_populate(struct arena *a, size_t offset, size_t bytes) must_check;
 /* Give a range back to the system; it reads as zeroes then. */
 int arena_release(struct arena *a, size_t offset, size_t bytes) must_check;
 
-/* Of a range without memory, as far as it is whole ARENA_TABLE_BYTES: the kernel's page tables go back, too, where it can
- * do that (Linux 6.14). */
+/* Of a range without memory, as far as it is whole ARENA_TABLE_BYTES: the kernel's page tables go back, too, where it
+ * can do that (Linux 6.14). */
 enum { ARENA_TABLE_BYTES = 2 << 20 };
 void arena_forget(struct arena *a, size_t offset, size_t bytes);
 

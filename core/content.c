@@ -95,7 +95,7 @@ static bool resize(struct shard *s, uint32_t size)
 
 static bool grow(struct shard *s)
 {
-	return resize(s, whole_pages(s->size + s->size / 8 + 1));
+	return resize(s, s->size + MAX((uint32_t)SHARD_MIN, s->size / 8 / SHARD_MIN * SHARD_MIN));
 }
 
 /* What has become too large for what is left is a waste of memory, and no more: so it may fail. */

@@ -6,8 +6,8 @@
  *   unswept -> COLD           its memory, if any, has gone back                 [frames_reclaim]
  *   unswept -> WARM           it is needed before that                          [refill]
  *
- * What is unswept is not warm: nobody knows whether it has memory, and of a large store that has become empty, to find out
- * would take long before the first request is answered.  It is what lies between two numbers and has a word of 0.
+ * What is unswept is not warm: nobody knows whether it has memory, and of a large store that has become empty, finding
+ * out would take long before the first request is answered.  It is what lies between two numbers and has a word of 0.
  */
 #include "frames_inside.h"
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/volume_stats.c - every figure, at one instant. */
+#include "overhead.h"
 #include "profit.h"
 #include "volume_inside.h"
 
@@ -40,6 +41,13 @@ static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 		return (int64_t)tracking_bytes(v);
 	case ATTR_store_metadata_bytes:
 		return (int64_t)(tracking_bytes(v) + itable_bytes(p->itable));
+	case ATTR_store_page_table_bytes:
+		return (int64_t)(frames_tables(p->frames) * PAGE_BYTES);
+	case ATTR_store_kernel_page_table_bytes:
+		return (int64_t)overhead_page_tables();
+	case ATTR_store_kernel_tree_bytes:
+		return (int64_t)overhead_tree(frames_used(p->frames) + frames_warm(p->frames) +
+					      pages_of(itable_bytes(p->itable)));
 	case ATTR_store_database_bytes:
 		return (int64_t)(names_bytes(v->names) + v->indexdb_bytes);
 	case ATTR_store_cache_bytes:

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* core/overhead.h - what the kernel spends on our memory beside that memory itself.
+ *
+ * Owns     nothing.
+ * Keeps    nothing.
+ * Threads  any.
+ * Fails    never: 0 where nobody tells.
+ */
+#pragma once
+
+#include "base.h"
+
+/* Page tables of this process. */
+uint64_t overhead_page_tables(void);
+
+/* The tree in which the kernel keeps the pages of a file in memory: an estimate, of pages that lie close together. */
+uint64_t overhead_tree(uint64_t pages);

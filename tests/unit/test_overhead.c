@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "core/overhead.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#include <cmocka.h>
+
+static void page_tables__grow_with_what_is_mapped(void **state)
+{
+	enum { BYTES = 64 << 20, STEP = 2 << 20 };
+	uint64_t before = overhead_page_tables();
+	uint8_t *p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	(void)state;
+	assert_true(p != MAP_FAILED);
+	assert_true(before > 0);
+	(void)madvise(p, BYTES, MADV_NOHUGEPAGE);
+	for (size_t at = 0; at < BYTES; at += STEP)
+		p[at] = 1;
+	assert_in_range(overhead_page_tables() - before, 31 * PAGE_BYTES, 40 * PAGE_BYTES);
+	munmap(p, BYTES);
+}
+
+static void tree__nine_bytes_a_page(void **state)
+{
+	(void)state;
+	assert_int_equal(overhead_tree(0), 0);
+	assert_int_equal(overhead_tree(64), 576);
+	assert_int_equal(overhead_tree(65), 3 * 576);
+	assert_in_range(overhead_tree(1 << 20), 9 << 20, (9 << 20) * 102 / 100);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(page_tables__grow_with_what_is_mapped),
+		cmocka_unit_test(tree__nine_bytes_a_page),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
