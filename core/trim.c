@@ -29,7 +29,9 @@ _Static_assert(sizeof(struct word) == sizeof(uint64_t), "one store");
 
 static struct word unpack(uint64_t bits)
 {
-	return (struct word){ .used = (uint32_t)bits, .exponent = (uint8_t)(bits >> 32), .state = (uint8_t)(bits >> 40) };
+	return (struct word){ .used = (uint32_t)bits,
+			      .exponent = (uint8_t)(bits >> 32),
+			      .state = (uint8_t)(bits >> 40) };
 }
 
 static uint64_t pack(struct word w)
@@ -120,7 +122,7 @@ void trim_suspect_all(struct trim *t)
 	struct inode *i;
 
 	while ((i = itable_next(t->pool->itable, &number)))
-		if (i->record->lookups)
+		if (i->record->lookups && S_ISREG(inode_attr_get(i).mode))
 			atomic_store(&i->cached, pack((struct word){ .state = CACHED, .used = now_s() }));
 }
 

@@ -2,18 +2,19 @@
 /* fs/control_hooks.c - `fail_*`: the Nth call from now fails, once; `pause_*`: the next to come by sleeps
  * that many milliseconds, once; `kill_at`: "NAME" or "NAME N" is where the Nth thread from now lets the worker die;
  * `crash_ino`: whoever writes to the inode with this number crashes, in each worker; `crash_aside`: if not 0, whoever
- * goes on with a request that another thread has read.
+ * goes on with a request that another thread has read; `memory_is_short`: any number has files trimmed at once.
  */
 #include "fs/control_hooks.h"
 
 #include <string.h>
 
 #include "core/failpoint.h"
+#include "fs/errand.h"
 #include "fs/poison.h"
 
 enum { PAUSE_MS_MAX = 60000 };
 
-enum kind { FAILS, PAUSES_ONCE, KILLS, CRASH_INO, CRASH_ASIDE };
+enum kind { FAILS, PAUSES_ONCE, KILLS, CRASH_INO, CRASH_ASIDE, PRESSES };
 
 static const struct hook {
 	const char *path;
@@ -28,6 +29,7 @@ static const struct hook {
 	{.path = "debug/kill_at", .kind = KILLS},
 	{.path = "debug/crash_ino", .kind = CRASH_INO},
 	{.path = "debug/crash_aside", .kind = CRASH_ASIDE},
+	{.path = "debug/memory_is_short", .kind = PRESSES},
 };
 
 const char *control_hook_path(unsigned n)
@@ -66,6 +68,9 @@ void control_hook_print(unsigned n, FILE *out)
 		break;
 	case PAUSES_ONCE:
 		fprintf(out, "%u\n", failpoint_pause_armed(h->pause));
+		break;
+	case PRESSES:
+		fputs("0\n", out);
 		break;
 	case CRASH_INO:
 	case CRASH_ASIDE:
@@ -124,6 +129,8 @@ int control_hook_set(unsigned n, const char *text, size_t len)
 		failpoint_pause_arm(h->pause, value);
 	else if (h->kind == FAILS)
 		failpoint_arm(h->fail, value);
+	else if (h->kind == PRESSES)
+		errand_press_now();
 	else
 		*crash_word(h->kind) = value;
 	return 0;

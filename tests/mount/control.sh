@@ -12,8 +12,8 @@ mount_ksmfs size=64m
 rows | while read -r path; do
 	value=$(attr "$path") || die "$path cannot be read"
 	case $path in
-	advisor_mode | domain)
-		first=$(expr "$value" : '\[\([a-z]*\)\] [a-z -]*$') || die "$path reads '$value'"
+	advisor_mode | domain | trim_mode)
+		first=$(expr "$value" : '.*\[\([a-z]*\)\]') || die "$path reads '$value'"
 		grep -qx "$path $first" "$M/.ksmfs/stats" || die "$path is not in stats"
 		continue
 		;;
@@ -78,5 +78,6 @@ for line in lines[:-2]:
     else:
         assert re.fullmatch(r"# HELP ksmfs_[a-z_]+ [ -~]+", line), line
 stats = {"ksmfs_" + name.replace("/", "_"): value for name, value in figures(sys.argv[1]).items()}
+stats["ksmfs_store_cache_age_ms"] = found["ksmfs_store_cache_age_ms"]  # time goes on
 same(found, stats, "metrics")
 PY

@@ -18,6 +18,7 @@ for pid in $(processes "$M"); do
 	case $(cat "/proc/$pid/comm") in
 	ksmfs-super) role=supervisor ;;
 	ksmfs-worker) role=worker ;;
+	ksmfs-notify) role=notifier ;;
 	*) die "a process called $(cat "/proc/$pid/comm")" ;;
 	esac
 	for task in /proc/"$pid"/task/*; do
