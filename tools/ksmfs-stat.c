@@ -129,6 +129,10 @@ static void print_summary(const char *mount, const struct figures *f)
 	print_bytes("data in files", data, "what tmpfs would hold in memory");
 	print_bytes("frames", v[ATTR_store_frame_bytes], "what the store holds for it");
 	print_bytes("spent on knowing it", overhead, "the daemon's own memory and its databases");
+	if (v[ATTR_store_cache_age_ms] < 0)
+		printf("  %-28s %14s  %s\n", "page cache", "not known", "nobody has looked yet, or can: ask again");
+	else
+		print_bytes("page cache", v[ATTR_store_cache_bytes], "a second copy, which the kernel gives up when memory is short");
 	print_bytes("NET SAVING", v[ATTR_store_net_saving], v[ATTR_store_net_saving] < 0 ?
 		    "a loss: tmpfs would take less memory" : "memory that tmpfs would take more");
 	if (data > 0)

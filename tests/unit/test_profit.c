@@ -19,6 +19,8 @@ static const int64_t figures[ATTRS] = {
 	[ATTR_store_tracking_bytes] = 15000,
 	[ATTR_store_metadata_bytes] = 40000,
 	[ATTR_store_database_bytes] = 600,
+	[ATTR_store_cache_bytes] = 200000,
+	[ATTR_store_cache_age_ms] = 17,
 };
 
 static void general__is_the_sum_that_ksm_makes(void **state)
@@ -34,7 +36,15 @@ static void general__is_the_sum_that_ksm_makes(void **state)
 static void net__is_what_tmpfs_would_hold_less_all_that_is_held(void **state)
 {
 	(void)state;
-	assert_int_equal(profit_net(figures), 10000000 - 3000000 - 40000 - 600);
+	assert_int_equal(profit_net(figures), 10000000 - 3000000 - 40000 - 600 - 200000);
+}
+
+static void net__where_nobody_looks_at_the_page_cache_takes_nothing_off(void **state)
+{
+	int64_t f[ATTRS] = { [ATTR_store_data_bytes] = 4096, [ATTR_store_cache_age_ms] = -1 };
+
+	(void)state;
+	assert_int_equal(profit_net(f), 4096);
 }
 
 static void net__of_unique_pages_is_a_loss(void **state)
@@ -53,6 +63,7 @@ static void net__of_unique_pages_is_a_loss(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(general__is_the_sum_that_ksm_makes),
 	cmocka_unit_test(net__is_what_tmpfs_would_hold_less_all_that_is_held),
+	cmocka_unit_test(net__where_nobody_looks_at_the_page_cache_takes_nothing_off),
 	cmocka_unit_test(net__of_unique_pages_is_a_loss),
 };
 
