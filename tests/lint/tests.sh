@@ -4,7 +4,7 @@
 # shellcheck source-path=SCRIPTDIR
 . "$SRC/tests/lint/files.sh"
 
-listed=$(cat tests/meson.build tests/unit/meson.build tests/programs/meson.build tests/crash/meson.build | tr -s "[],' " '\n')
+listed=$(cat tests/meson.build tests/mount/meson.build tests/unit/meson.build tests/programs/meson.build tests/crash/meson.build | tr -s "[],' " '\n')
 bad=$(
 	for f in core/*.c; do
 		m=$(basename "$f" .c)
