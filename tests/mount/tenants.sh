@@ -162,7 +162,7 @@ if os.path.exists(name):
     os.unlink(name)
 PY
 for seed in 1 2 3; do
-	python3 "$T/busy.py" "$M/box" $seed 2.5 &
+	python3 "$T/busy.py" "$M/box" $seed 2 &
 	echo $! >>"$T/busy"
 	ends_with_test
 done
