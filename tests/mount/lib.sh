@@ -185,6 +185,9 @@ finish() {
 	status=$?
 	trap - EXIT INT TERM
 	set +e
+	if command -v before_end >/dev/null; then # what a test has made of its mounts
+		before_end || status=1
+	fi
 	for pid in $(cat "$T"/background 2>/dev/null); do
 		kill "$pid" 2>/dev/null
 		wait "$pid" 2>/dev/null
