@@ -457,7 +457,9 @@ bool control_is_long(const struct control *c, uint64_t ino)
 {
 	const struct node *node = node_of(c, ino);
 
-	return is_tenants(c, ino) ? control_tenants_is_long(ino) : node && node->print == print_metrics;
+	if (is_tenants(c, ino))
+		return control_tenants_is_long(ino);
+	return node && node->print == print_metrics && volume_is_shared_out(c->volume);
 }
 
 int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, const struct interrupt *interrupt,

@@ -31,7 +31,7 @@ def change():
 
 def figures():
     with open(control + "stats") as f:
-        return {name: int(value) for name, value in map(str.split, f) if name != "advisor_mode"}
+        return {name: int(value) for name, value in map(str.split, f) if not value.isalpha()}
 
 
 names = ["stats", "metrics", "store/pages_written"]

@@ -127,6 +127,26 @@ assert f"\nksmfs_tenants {3 + len(names)}\n" in read(control + "/metrics"), "how
 for name in names:
     os.rmdir(name)
 
+# Many: read in pieces, whoever answers, the text is of one moment; beyond half a MiB some are left out, and it ends as it must.
+many = [b"%03d" % n + b"n" * 200 for n in range(260)]
+for name in many:
+    make(name, "1m")
+fd = os.open(control + "/metrics", os.O_RDONLY)
+text = os.read(fd, 5000)
+kill_worker(os.getcwd())
+for name in many[:10]:
+    os.rmdir(name)
+while piece := os.read(fd, 9999):
+    text += piece
+os.close(fd)
+assert 300000 < len(text) <= 512 << 10, f"{len(text)} bytes"
+assert re.search(rb"\} \d+\n# EOF\n$", text) and b"\nksmfs_tenants 263\n" in text, text[-200:]
+left = [re.findall(b'ksmfs_tenant_%s{tenant="([^"]*)"}' % name.encode(), text) for name in ("size", "saved_bytes")]
+same(left[0], left[1], "whose figures are there")
+assert 150 < len(left[0]) < 263 and set(left[0]) & set(many[:10]), f"{len(left[0])} of 263"
+for name in many[10:]:
+    os.rmdir(name)
+
 # What there was to see is there for the next worker, with the same numbers.
 def tree():
     return sorted((path, os.lstat(path).st_ino, os.lstat(os.path.join(path, "stats")).st_ino if path != tenants else 0)

@@ -145,6 +145,19 @@ PY
 mount_ksmfs size=256m
 /usr/bin/python3 "$T/other.py" "$M" "${KSMFS_STAT:?}" "${KSMFSCTL:?}"
 
+# So it is from the start where users, or directories, have domains of their own, tenants or none.
+for domain in uid dir; do
+	mount_ksmfs "size=64m,domain=$domain" "$T/$domain"
+	[ "$(stat -c %a "$T/$domain/.ksmfs/run" "$T/$domain/.ksmfs/stats" | tr '\n' ' ')" = '600 400 ' ] || die "domain=$domain: modes"
+	attr stats "$T/$domain" >/dev/null || die "domain=$domain: root reads no figures"
+	for path in .ksmfs/stats .ksmfs/metrics .ksmfs/pages_sharing; do
+		! setpriv --reuid=4321 --regid=4321 --clear-groups cat "$T/$domain/$path" >/dev/null 2>&1 ||
+			die "domain=$domain: anybody reads $path"
+	done
+	! setpriv --reuid=4321 --regid=4321 --clear-groups "${KSMFSCTL:?}" stat "$T/$domain" >/dev/null 2>&1 ||
+		die "domain=$domain: anybody sums up everything"
+done
+
 # Names and the index are root's in any case.
 dir=$(attr index/directory)
 [ "$(stat -c %a:%u "$dir")" = 700:0 ] || die "$dir is for others, too: $(stat -c %a:%u "$dir")"
