@@ -145,6 +145,46 @@ static void hold__many_at_once_are_as_many_one_by_one(void **state)
 	assert_int_equal(take_one(s), 2 * FRAMES_RANGE + 100);
 }
 
+/* 16 TiB, less one: numbers have 32 bits. */
+static int setup_largest(void **state)
+{
+	static struct store s;
+	int r;
+
+	memset(&s, 0, sizeof(s));
+	*state = &s;
+	r = arena_memfd("test", &s.fd) || room_new(&s.room);
+	if (!r && arena_open(s.fd, (size_t)1 << 44, false, &s.arena) < 0)
+		return 0; /* no such address space: the test says so */
+	return r || frames_new(&s.arena, s.room, &s.counters, &s.f);
+}
+
+static void take__up_to_the_last_number(void **state)
+{
+	struct store *s = *state;
+	uint32_t frame[256], last = 0, n;
+
+	if (!s->f)
+		skip();
+	s->f->cold_from = s->f->regions - 1; /* as if all others were taken */
+	while (frames_take(s->f, 0, 1, FRAMES_URGENT, frame) == FRAMES_OK) {
+		assert_true(frame[0] > last);
+		last = frame[0];
+		if (last >= UINT32_MAX - 4)
+			memset(frames_data(s->f, last), (int)(last & 0xff), PAGE_BYTES);
+	}
+	assert_int_equal(last, UINT32_MAX - 1);
+	assert_int_equal(frames_end(s->f), UINT32_MAX);
+	assert_int_equal(frames_take(s->f, 0, 256, FRAMES_URGENT, frame), FRAMES_FULL);
+	for (n = UINT32_MAX - 4; n < UINT32_MAX; n++)
+		assert_int_equal(*(uint8_t *)frames_data(s->f, n), n & 0xff);
+	for (n = UINT32_MAX - (FRAMES_RANGE - 1); n < UINT32_MAX; n++)
+		put(s, n);
+	reclaim_all(s);
+	assert_in_range(memory_pages(s), 256, 1280);
+	assert_int_equal(frames_used(s->f), 0);
+}
+
 #define LARGE_TEST(f) cmocka_unit_test_setup_teardown(f, setup_large, teardown)
 
 int main(void)
@@ -153,6 +193,7 @@ int main(void)
 		LARGE_TEST(take__the_lowest_first),
 		LARGE_TEST(reclaim__the_highest_first),
 		LARGE_TEST(reclaim__an_empty_region_costs_nothing),
+		cmocka_unit_test_setup_teardown(take__up_to_the_last_number, setup_largest, teardown),
 		LARGE_TEST(hold__many_at_once_are_as_many_one_by_one),
 	};
 
