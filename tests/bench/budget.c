@@ -97,7 +97,8 @@ static void judge(uint64_t frames, uint64_t slots, const int64_t before[ATTRS], 
 	must(tracking <= 24 * frames + INDEX_PARTS * PAGE_BYTES, "more than 24 bytes a frame");
 	must(tables * 10 <= 41 * slots, "more than 4.1 bytes a slot");
 	/* Where a sanitizer has memory of its own, nobody can tell them apart. */
-	must(getenv("SCALE") || (own <= said + said / 20 + SLACK && said <= own + own / 20 + SLACK), "it is not what it says");
+	must(getenv("SCALE") || (own <= said + said / 20 + SLACK && said <= own + own / 20 + SLACK),
+	     "it is not what it says");
 }
 
 static void measure(uint64_t frames, uint64_t slots)
@@ -106,12 +107,13 @@ static void measure(uint64_t frames, uint64_t slots)
 					.merge_on_write = true };
 	int64_t before[ATTRS], after[ATTRS];
 	uint64_t base, own;
-	struct volume *v;
+	struct volume *v = NULL;
 	void *dir = NULL;
 
 	must(tempdir_setup(&dir) == 0, "directory");
 	config.dir = dir;
-	must(volume_memfds(&config.frames_fd, &config.inodes_fd) == 0 && volume_open(&config, &v) == 0, "open");
+	must(volume_memfds(&config.frames_fd, &config.inodes_fd) == 0, "memfds");
+	must(volume_open(&config, &v) == 0, "open");
 	base = make_file(v, 0);
 	fill(v, base, 1); /* what is there once and for all */
 	volume_stats(v, before);
