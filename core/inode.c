@@ -9,6 +9,10 @@
  * count and then flips `live`.  Whoever dies in between has changed nothing, and nothing has to be
  * finished or undone.
  *
+ * A chunk of records of which none is used gives its memory back (itable_reclaim), and reads as free ones then.  All
+ * that a free record has to remember is its generation: the highest is kept, in one word behind all records, and
+ * who uses one of them again goes on from there.
+ *
  * Locks and other things that mean something only to a running process are not in the memfd but in
  * struct inode, made in chunks when a record is first used.
  */
@@ -32,13 +36,16 @@ enum {
 };
 #define MAGIC UINT64_C(0x736f6e692d6d736b) /* "ksm-inos" */
 
+#define CHUNK_BYTES (CHUNK * sizeof(struct inode_record))
+_Static_assert(CHUNK_BYTES % PAGE_BYTES == 0, "a chunk's memory is its own");
 #define FIRST_OFFSET ((sizeof(struct inode_header) + 4095) / 4096 * 4096)
 
 struct itable {
 	struct arena arena;
 	struct room *room;
 	struct lock lock;
-	uint64_t *used_bits GUARDED_BY(lock);
+	_Atomic uint64_t *used_bits; /* changed under the lock */
+	bool *gone; /* by chunk: it has given its memory back. Under NAMES, as the making of inodes */
 	uint32_t lowest GUARDED_BY(lock); /* no free record below */
 	atomic_uint_fast64_t used, names, space; /* changed under the lock; space in bytes */
 	atomic_uint chunks;
@@ -54,6 +61,14 @@ static uint64_t numbers_max(void)
 static struct inode_record *record_at(struct itable *t, uint32_t number)
 {
 	return (struct inode_record *)(t->arena.base + FIRST_OFFSET) + number;
+}
+
+/* What the generations of a chunk have come to that has given its memory back. */
+static _Atomic uint32_t *floor_of(struct itable *t, uint32_t chunk)
+{
+	size_t chunks = (numbers_max() >> CHUNK_BITS) + 1;
+
+	return (_Atomic uint32_t *)(t->arena.base + FIRST_OFFSET + chunks * CHUNK_BYTES) + chunk;
 }
 
 struct inode_header *itable_header(struct itable *t)
@@ -74,9 +89,8 @@ static int format(struct itable *t)
 	int r;
 
 	r = arena_populate(&t->arena, 0, FIRST_OFFSET);
-	if (r < 0)
-		return r;
-	r = digest_key_draw(&h->key);
+	if (!r)
+		r = digest_key_draw(&h->key);
 	if (r < 0)
 		return r;
 	if (getrandom(&h->names_secret, sizeof(h->names_secret), 0) != sizeof(h->names_secret))
@@ -114,22 +128,34 @@ static struct inode *inode_at(struct itable *t, uint32_t number)
 	return &t->chunk[number >> CHUNK_BITS][number & (CHUNK - 1)];
 }
 
-/* Make place for one more chunk of records. */
-static int extend(struct itable *t)
+static size_t chunk_offset(uint32_t chunk)
 {
-	size_t from = FIRST_OFFSET + ((size_t)t->chunks << CHUNK_BITS) * sizeof(struct inode_record);
-	size_t to = from + CHUNK * sizeof(struct inode_record);
+	return FIRST_OFFSET + chunk * CHUNK_BYTES;
+}
+
+/* Memory for a chunk's records, and for the word that outlives them. */
+static int populate(struct itable *t, uint32_t chunk)
+{
+	size_t word = (size_t)((uint8_t *)floor_of(t, chunk) - t->arena.base) & ~(size_t)(PAGE_BYTES - 1);
+	int r = room_take(t->room, CHUNK_BYTES + PAGE_BYTES);
+
+	if (!r)
+		r = arena_populate(&t->arena, word, PAGE_BYTES);
+	return r < 0 ? r : arena_populate(&t->arena, chunk_offset(chunk), CHUNK_BYTES);
+}
+
+/* Make place for one more chunk of records, or for one again. */
+static int extend(struct itable *t, uint32_t chunk)
+{
 	int r;
 
-	from &= ~(size_t)(PAGE_BYTES - 1);
-	to = pages_of(to) << PAGE_SHIFT;
-	r = room_take(t->room, to - from);
-	if (r < 0)
-		return r;
-	r = arena_populate(&t->arena, from, to - from);
-	if (r < 0)
-		return r;
-	return chunk_add(t);
+	if (chunk < t->chunks && !t->gone[chunk])
+		return 0;
+	r = populate(t, chunk);
+	if (!r && chunk == t->chunks)
+		r = chunk_add(t);
+	t->gone[chunk] = r < 0;
+	return r;
 }
 
 static bool is_readable(const struct inode_header *h)
@@ -172,6 +198,19 @@ static bool has_memory(int fd, uint64_t records)
 	return records <= numbers_max() + 1 && (records <= 1 || lseek(fd, last, SEEK_DATA) == last);
 }
 
+/* To look at what has no memory would bring some. */
+static void adopt_chunk(struct itable *t, uint32_t chunk)
+{
+	uint32_t from = MAX(chunk << CHUNK_BITS, 1u), end = (chunk + 1) << CHUNK_BITS;
+
+	for (uint32_t i = from; !t->gone[chunk] && i < end && i < itable_header(t)->records; i++) {
+		if (!record_at(t, i)->used)
+			continue;
+		t->used_bits[i / 64] |= UINT64_C(1) << (i % 64);
+		t->used++;
+	}
+}
+
 /* The records of a file system that is gone on with. */
 static int adopt(struct itable *t, int fd)
 {
@@ -188,11 +227,9 @@ static int adopt(struct itable *t, int fd)
 		if (r < 0)
 			return r;
 	}
-	for (uint32_t i = 1; i < h->records; i++) {
-		if (!record_at(t, i)->used)
-			continue;
-		t->used_bits[i / 64] |= UINT64_C(1) << (i % 64);
-		t->used++;
+	for (uint32_t chunk = 0; chunk < t->chunks; chunk++) {
+		t->gone[chunk] = lseek(fd, (off_t)chunk_offset(chunk), SEEK_DATA) >= (off_t)chunk_offset(chunk + 1);
+		adopt_chunk(t, chunk);
 	}
 	return 0;
 }
@@ -212,13 +249,11 @@ int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool 
 	t->room = room;
 	t->lowest = 1;
 	lock_init(&t->lock, RANK_ITABLE);
-	t->used_bits = mem_alloc(numbers_max() / 64 + 1, sizeof(uint64_t));
-	r = !t->used_bits ? -ENOMEM :
-			    arena_open(fd,
-				       pages_of(FIRST_OFFSET + (chunks << CHUNK_BITS) *
-								       sizeof(struct inode_record))
-					       << PAGE_SHIFT,
-				       copy, &t->arena);
+	t->used_bits = mem_alloc(numbers_max() / 64 + 1, sizeof(*t->used_bits));
+	t->gone = mem_alloc(chunks, sizeof(*t->gone));
+	r = -ENOMEM;
+	if (t->used_bits && t->gone)
+		r = arena_open(fd, chunk_offset((uint32_t)chunks) + chunks * sizeof(uint32_t), copy, &t->arena);
 	*ret_empty = !st.st_size;
 	if (!r)
 		r = st.st_size ? adopt(t, fd) : format(t);
@@ -242,7 +277,8 @@ void itable_close(struct itable *t)
 		mem_free(t->chunk[n]);
 	}
 	lock_fini(&t->lock);
-	mem_free(t->used_bits);
+	mem_free((void *)t->used_bits);
+	mem_free(t->gone);
 	arena_close(&t->arena);
 	mem_free(t);
 }
@@ -304,12 +340,15 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 		return -ENOSPC;
 	/* Inodes are made under NAMES, one at a time: nobody else adds chunks. */
 	while (!r && t->chunks <= number >> CHUNK_BITS)
-		r = extend(t);
+		r = extend(t, t->chunks);
+	if (!r)
+		r = extend(t, number >> CHUNK_BITS);
 	if (r < 0) {
 		unclaim(t, number);
 		return r;
 	}
 	record = record_at(t, number);
+	record->generation = MAX((uint32_t)record->generation, (uint32_t)*floor_of(t, number >> CHUNK_BITS));
 	*ret = inode_at(t, number);
 	(*ret)->cached = 0;
 	*inode_attr_begin(*ret) = *attr;
@@ -347,12 +386,54 @@ void itable_free(struct itable *t, struct inode *inode)
 	unclaim(t, inode->number);
 }
 
+/* Of those that are not, the record is left alone: it may have no memory. */
+static bool is_claimed(struct itable *t, uint32_t number)
+{
+	return atomic_load_explicit(&t->used_bits[number / 64], memory_order_acquire) >> (number % 64) & 1;
+}
+
+static bool is_unused(struct itable *t, uint32_t chunk)
+{
+	uint64_t used = 0;
+
+	for (unsigned w = 0; w < CHUNK / 64; w++)
+		used |= t->used_bits[chunk * (CHUNK / 64) + w];
+	return !used;
+}
+
+/* Said first: whoever takes over finds words that are as high, and no records without memory that count. */
+static void give_back(struct itable *t, uint32_t chunk)
+{
+	struct inode_header *h = itable_header(t);
+	uint32_t floor = *floor_of(t, chunk), last;
+
+	for (uint32_t i = 0; i < CHUNK; i++)
+		floor = MAX(floor, (uint32_t)record_at(t, (chunk << CHUNK_BITS) + i)->generation);
+	*floor_of(t, chunk) = floor;
+	t->gone[chunk] = true;
+	while (t->gone[last = (uint32_t)((h->records - 1) >> CHUNK_BITS)])
+		h->records = (uint64_t)last << CHUNK_BITS;
+	failpoint_kill(KILL_inode_chunk_empty);
+	if (arena_release(&t->arena, chunk_offset(chunk), CHUNK_BYTES) < 0)
+		log_warning("free inode records could not be given back to the system");
+}
+
+bool itable_reclaim(struct itable *t, uint32_t *io_chunk, unsigned max)
+{
+	for (; max && *io_chunk < t->chunks; ++*io_chunk)
+		if (!t->gone[*io_chunk] && is_unused(t, *io_chunk)) {
+			give_back(t, *io_chunk);
+			max--;
+		}
+	return *io_chunk < t->chunks;
+}
+
 struct inode *itable_get(struct itable *t, uint64_t ino)
 {
 	uint32_t number = (uint32_t)ino;
 	struct inode *inode;
 
-	if (!number || number >> CHUNK_BITS >= t->chunks)
+	if (!number || number >> CHUNK_BITS >= t->chunks || !is_claimed(t, number))
 		return NULL;
 	inode = inode_at(t, number);
 	return inode_is_live(inode, ino) ? inode : NULL;
@@ -363,7 +444,7 @@ struct inode *itable_next(struct itable *t, uint32_t *number)
 	uint64_t end = itable_header(t)->records;
 
 	for (uint32_t n = MAX(*number, 1u); n < end; n++) {
-		if (n >> CHUNK_BITS < t->chunks && inode_at(t, n)->record->used) {
+		if (n >> CHUNK_BITS < t->chunks && is_claimed(t, n) && inode_at(t, n)->record->used) {
 			*number = n + 1;
 			return inode_at(t, n);
 		}
@@ -426,9 +507,11 @@ uint64_t itable_space(const struct itable *t)
 
 uint64_t itable_bytes(struct itable *t)
 {
-	return ((uint64_t)t->chunks << CHUNK_BITS) *
-		       (sizeof(struct inode) + sizeof(struct inode_record)) +
-	       itable_header(t)->records / 8;
+	uint64_t bytes = ((uint64_t)t->chunks << CHUNK_BITS) * sizeof(struct inode) + itable_header(t)->records / 8;
+
+	for (uint32_t n = 0; n < t->chunks; n++)
+		bytes += t->gone[n] ? 0 : CHUNK_BYTES;
+	return bytes;
 }
 
 bool inode_bury(struct inode *i)

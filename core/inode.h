@@ -125,6 +125,11 @@ void itable_free(struct itable *t, struct inode *inode);
 
 /* NULL: no such inode (any more). */
 struct inode *itable_get(struct itable *t, uint64_t ino);
+
+/* Records that nobody uses give their memory back, in chunks, `max` of those from `io_chunk` (at first 0) on.  True:
+ * there may be more.  Under NAMES, as itable_new(). */
+bool itable_reclaim(struct itable *t, uint32_t *io_chunk, unsigned max);
+
 /* The next used inode from record number `*number` on, which is moved behind it; NULL at the end. */
 struct inode *itable_next(struct itable *t, uint32_t *number);
 

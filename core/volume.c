@@ -88,9 +88,31 @@ static void pass_done(void *arg)
 	keeper_change(((struct volume *)arg)->keeper);
 }
 
+enum { RECLAIM_CHUNKS = 32 };
+
+/* Removals have left records behind as well as frames. */
+static void reclaim_records(struct volume *v)
+{
+	uint32_t chunk = 0;
+	bool more = true;
+
+	while (more) {
+		gate_enter(&v->gate);
+		lock_take(&v->names_lock);
+		more = itable_reclaim(v->pool.itable, &chunk, RECLAIM_CHUNKS);
+		lock_drop(&v->names_lock);
+		gate_leave(&v->gate);
+	}
+}
+
 static bool reclaim(void *arg)
 {
-	return frames_reclaim(((struct volume *)arg)->pool.frames);
+	struct volume *v = arg;
+
+	if (frames_reclaim(v->pool.frames))
+		return true;
+	reclaim_records(v);
+	return false;
 }
 
 static bool pressing(void *arg)
@@ -350,6 +372,7 @@ static void free_record(struct volume *v, struct inode *i)
 	if (is_dir)
 		tenants_end(v->tenants, i);
 	itable_free(v->pool.itable, i);
+	keeper_surplus(v->keeper);
 	if (!t || is_dir)
 		return;
 	tenant_leave(t);

@@ -362,6 +362,116 @@ static void open__again_finds_the_records(void **state)
 	assert_int_equal(inode_ino(new(t)), UINT64_C(1) << 32 | 17);
 }
 
+static uint64_t memory_bytes(struct table *t)
+{
+	struct stat st;
+
+	assert_int_equal(fstat(t->fd, &st), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+static void reclaim_all(struct table *t)
+{
+	uint32_t chunk = 0;
+
+	while (itable_reclaim(t->t, &chunk, 1))
+		;
+}
+
+/* T1: nobody sees that the memory of records had gone, and their numbers go on from what they were. */
+static void reclaim__numbers_do_not_recur(void **state)
+{
+	enum { MANY = 3000, KEPT = 10 };
+	static uint64_t ino[MANY + 1];
+	struct table *t = *state;
+	uint64_t empty, full, left;
+	uint32_t number = 0;
+
+	limit(t, 2 * MANY);
+	ino[1] = inode_ino(new(t));
+	empty = memory_bytes(t);
+	for (unsigned n = 2; n <= MANY; n++)
+		new(t);
+	bury(t, itable_get(t->t, 900));
+	bury(t, new(t)); /* that number for the third time */
+	new(t);
+	full = memory_bytes(t);
+	assert_true(full > empty + (MANY - 256) * sizeof(struct inode_record));
+	for (unsigned n = 1; n <= MANY; n++) {
+		ino[n] = inode_ino(itable_get(t->t, n == 900 ? UINT64_C(2) << 32 | n : n));
+		if (n > KEPT)
+			bury(t, itable_get(t->t, ino[n]));
+	}
+	reclaim_all(t);
+	left = memory_bytes(t);
+	assert_true(left <= empty + PAGE_BYTES);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned n = 1; n <= MANY; n++)
+			assert_int_equal(!itable_get(t->t, ino[n]), n > KEPT);
+		for (number = 0; itable_next(t->t, &number);)
+			assert_true(number <= KEPT + 1);
+		assert_int_equal(itable_used(t->t), KEPT);
+		assert_int_equal(memory_bytes(t), left); /* to look brings nothing back */
+		assert_int_equal(reopen(t), 0);
+		limit(t, 2 * MANY);
+	}
+	for (unsigned n = KEPT + 1; n <= MANY; n++) {
+		struct inode *i = new(t);
+
+		assert_int_equal(i->number, n);
+		assert_true(inode_ino(i) > ino[n]);
+		assert_int_equal(inode_size(i), attr.size);
+	}
+	assert_true(memory_bytes(t) >= full);
+}
+
+/* Those in use stay, wherever they are; and a chunk can go again and again. */
+static void reclaim__takes_no_chunk_that_is_in_use(void **state)
+{
+	struct table *t = *state;
+	uint64_t last = 0;
+	struct inode *i;
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned n = (unsigned)itable_used(t->t); n < 700; n++)
+			new(t);
+		for (uint32_t number = 0; (i = itable_next(t->t, &number));)
+			if (i->number != 1 && i->number != 600)
+				bury(t, i);
+		reclaim_all(t);
+		assert_int_equal(itable_used(t->t), 2);
+		for (uint32_t number = 2; number < 601;) {
+			i = itable_next(t->t, &number);
+			assert_non_null(i);
+			assert_int_equal(i->number, 600);
+			assert_true(!last || last == inode_ino(i));
+			last = inode_ino(i);
+		}
+		assert_int_equal(itable_header(t->t)->records, 701);
+	}
+}
+
+static void reclaim__without_memory_there_are_no_new_ones(void **state)
+{
+	struct table *t = *state;
+	struct inode *i;
+
+	for (unsigned n = 0; n < 600; n++)
+		new(t);
+	for (unsigned n = 2; n <= 600; n++)
+		bury(t, itable_get(t->t, n));
+	reclaim_all(t);
+	for (unsigned n = 2; n < 256; n++)
+		new(t);
+	for (unsigned nth = 1; nth <= 3; nth++) {
+		failpoint_arm(FAIL_ALLOC, nth);
+		assert_int_equal(itable_new(t->t, &attr, 0, &i), -ENOMEM);
+		failpoint_arm(FAIL_ALLOC, 0);
+		assert_int_equal(itable_used(t->t), 255);
+	}
+	assert_int_equal(inode_ino(new(t)), UINT64_C(1) << 32 | 256);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -370,6 +480,9 @@ int main(void)
 		TEST(new__the_first_is_one_and_the_lowest_comes_first),
 		TEST(space__is_taken_from_what_inodes_may_take),
 		TEST(new__a_number_never_recurs),
+		TEST(reclaim__numbers_do_not_recur),
+		TEST(reclaim__takes_no_chunk_that_is_in_use),
+		TEST(reclaim__without_memory_there_are_no_new_ones),
 		TEST(new__generations_go_round_without_those_of_others),
 		TEST(new__a_record_starts_anew),
 		TEST(new__a_full_table_is_enospc),
