@@ -92,6 +92,11 @@ int arena_populate(struct arena *a, size_t offset, size_t bytes)
 	lock_assert_may_sleep();
 	if (failpoint_hit(FAIL_ALLOC))
 		return -ENOMEM;
+	/* By the file first: whoever waits for memory there has not locked this process's mappings meanwhile. */
+	while (a->fd >= 0 && fallocate(a->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) < 0) {
+		if (errno != EINTR)
+			return -errno;
+	}
 	while (madvise(a->base + offset, bytes, MADV_POPULATE_WRITE) < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;

@@ -81,6 +81,7 @@ int frames_new(struct arena *arena, struct room *room, struct counters *counters
 	f->tag = bulk_map(numbers(f) * sizeof(*f->tag));
 	f->history = bulk_map(numbers(f) * sizeof(*f->history));
 	f->end = FRAMES_FIRST;
+	frames_reserve(f, 0);
 	lock_init(&f->lock, RANK_FRAMES);
 	f->changed = mem_alloc(f->capacity / FRAMES_RANGE + 1, sizeof(*f->changed));
 	if (!frames_map_init(f) || !f->word || !f->tag || !f->history || !f->changed) {

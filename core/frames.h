@@ -87,6 +87,9 @@ bool frames_pin_shared(struct frames *f, uint32_t frame);
 void frames_limit(struct frames *f, uint32_t sharers_max, uint64_t shared_max);
 bool frames_is_full(const struct frames *f, uint32_t frame);
 
+/* How many of the warm frames are left to the urgent; 0: as many as are enough where nobody is short of memory. */
+void frames_reserve(struct frames *f, unsigned n);
+
 /* Is there memory for `n` frames more, and after that as much as ordinary writers want to find left?  For what could
  * as well not be done. */
 bool frames_spare(struct frames *f, unsigned n);

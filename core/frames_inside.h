@@ -61,6 +61,7 @@ struct frames {
 	uint32_t capacity;
 	uint32_t sharers_max; /* changed with the gate closed; 0: no limit */
 	uint64_t shared_max;
+	_Atomic unsigned reserve; /* of the warm ones, for the urgent */
 	struct lock lock;
 	uint64_t *held GUARDED_BY(lock); /* by frame, and frames_map.c's alone, as all down to cold_from */
 	uint64_t *warm_bits GUARDED_BY(lock);

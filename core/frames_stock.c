@@ -16,9 +16,9 @@
 #include "log.h"
 
 enum {
-	WARM_RESERVE = 256,   /* frames that only the urgent may take */
+	WARM_RESERVE = 256,   /* frames that only the urgent may take, at least */
 	WARM_SURPLUS = 1024,  /* beyond the reserve: not worth giving back */
-	WARM_LOW = WARM_RESERVE + WARM_SURPLUS / 2, /* fewer: somebody else takes more meanwhile */
+	WARM_LOW = WARM_SURPLUS / 2, /* fewer beyond the reserve: somebody else takes more meanwhile */
 	WARM_PRESSING = 256 * 1024, /* a GiB is not going to be taken again at once */
 	REFILL = 512,         /* frames taken from the system at a time */
 	RECLAIM = 16 * 1024,  /* and given back */
@@ -93,7 +93,7 @@ static int refill(struct frames *f)
 
 static bool take_warm(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
 {
-	unsigned floor = urgency == FRAMES_ORDINARY ? WARM_RESERVE : 0;
+	unsigned floor = urgency == FRAMES_ORDINARY ? f->reserve : 0;
 	bool enough;
 
 	lock_take(&f->lock);
@@ -104,21 +104,18 @@ static bool take_warm(struct frames *f, unsigned n, enum frames_urgency urgency,
 	return enough;
 }
 
-/* What is refilled is for all, so another thread may be quicker: then refill again. */
+/* What is refilled is for all, so another thread may be quicker: then refill again.  The urgent take what is there
+ * first: it may be that memory is there for nobody until their pages are written. */
 static int take_charged(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
 {
 	lock_assert_may_sleep();
 	if (failpoint_hit(FAIL_ALLOC))
 		return FRAMES_FULL;
-	if (f->on_low && f->warm < WARM_LOW + n && !atomic_exchange(&f->low_told, true))
+	if (f->on_low && f->warm < f->reserve + WARM_LOW + n && !atomic_exchange(&f->low_told, true))
 		f->on_low(f->on_low_arg);
-	while (!take_warm(f, n, FRAMES_ORDINARY, ret_frame)) {
-		if (!refill(f))
-			continue;
-		if (urgency != FRAMES_ORDINARY && take_warm(f, n, urgency, ret_frame))
-			break;
-		return FRAMES_FULL;
-	}
+	while (!take_warm(f, n, urgency, ret_frame))
+		if (refill(f))
+			return FRAMES_FULL;
 	return FRAMES_OK;
 }
 
@@ -134,6 +131,11 @@ static int take(struct frames *f, unsigned n, enum frames_urgency urgency, uint3
 	return r;
 }
 
+void frames_reserve(struct frames *f, unsigned n)
+{
+	f->reserve = MAX(n, (unsigned)WARM_RESERVE);
+}
+
 bool frames_spare(struct frames *f, unsigned n)
 {
 	return frames_left(f, FRAMES_ORDINARY) >= n && room_spare(f->room, (uint64_t)n << PAGE_SHIFT);
@@ -142,7 +144,7 @@ bool frames_spare(struct frames *f, unsigned n)
 bool frames_refill_ahead(struct frames *f)
 {
 	atomic_store(&f->low_told, false);
-	return f->warm < WARM_RESERVE + WARM_SURPLUS - REFILL && !refill(f);
+	return f->warm < f->reserve + WARM_SURPLUS - REFILL && !refill(f);
 }
 
 void frames_on_low(struct frames *f, void (*call)(void *arg), void *arg)
@@ -193,7 +195,7 @@ void frames_release(struct frames *f, uint32_t frame)
 	frames_uncharge(f, 1);
 	lock_take(&f->lock);
 	frames_map_warm(f, frame);
-	surplus = f->warm > WARM_RESERVE + WARM_SURPLUS;
+	surplus = f->warm > f->reserve + WARM_SURPLUS;
 	lock_drop(&f->lock);
 	if (surplus && f->on_surplus && !atomic_exchange(&f->surplus_told, true))
 		f->on_surplus(f->on_surplus_arg);
@@ -213,7 +215,7 @@ static unsigned take_surplus(struct frames *f, uint32_t *frame)
 	unsigned n, warm;
 
 	lock_take(&f->lock);
-	n = warm = frames_map_take_surplus(f, WARM_RESERVE + WARM_SURPLUS / 2, RECLAIM, frame);
+	n = warm = frames_map_take_surplus(f, f->reserve + WARM_SURPLUS / 2, RECLAIM, frame);
 	n += take_unswept_locked(f, frame + n, RECLAIM - n);
 	lock_drop(&f->lock);
 	while (warm < n)

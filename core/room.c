@@ -23,6 +23,9 @@ enum {
 	ALLOWANCE_BYTES_MAX = 64 << 20, /* ... and never more */
 };
 
+/* v1 has no word for it: it tells the largest number there is. */
+#define NO_LIMIT (UINT64_C(1) << 62)
+
 struct hierarchy {
 	const char *limit, *usage, *cache[2]; /* names of files, and of lines of memory.stat */
 };
@@ -40,6 +43,9 @@ struct level {
 struct room {
 	struct lock lock;
 	uint64_t allowance GUARDED_BY(lock);
+	uint64_t limit GUARDED_BY(lock); /* as on_limit was told */
+	void (*on_limit)(void *arg, uint64_t bytes);
+	void *on_limit_arg;
 	int meminfo;
 	unsigned levels;
 	struct level level[LEVELS];
@@ -63,15 +69,23 @@ static uint64_t number_after(const char *text, const char *word)
 }
 
 /* UINT64_MAX when the level has no limit or cannot be read. */
-static uint64_t level_left(const struct level *l)
+static uint64_t level_limit(const struct level *l)
 {
-	char buf[8192];
-	uint64_t limit, usage, cache = 0;
+	char buf[32];
+	uint64_t limit;
 
 	if (!slurp(l->limit, buf, sizeof(buf)) || buf[0] == 'm') /* "max" */
 		return UINT64_MAX;
 	limit = strtoull(buf, NULL, 10);
-	if (!slurp(l->usage, buf, sizeof(buf)))
+	return limit < NO_LIMIT ? limit : UINT64_MAX;
+}
+
+static uint64_t level_left(const struct level *l)
+{
+	char buf[8192];
+	uint64_t limit = level_limit(l), usage, cache = 0;
+
+	if (limit == UINT64_MAX || !slurp(l->usage, buf, sizeof(buf)))
 		return UINT64_MAX;
 	usage = strtoull(buf, NULL, 10);
 	if (l->stat >= 0 && slurp(l->stat, buf, sizeof(buf)))
@@ -100,13 +114,32 @@ static uint64_t allow(uint64_t left, uint64_t bytes)
 	return MAX(bytes, share);
 }
 
+/* An allowance drawn from another limit is none. */
+static bool limit_moved_locked(struct room *r) REQUIRES(r->lock)
+{
+	uint64_t limit = UINT64_MAX;
+
+	lock_assert_held(&r->lock);
+	for (unsigned i = 0; i < r->levels; i++)
+		limit = MIN(limit, level_limit(&r->level[i]));
+	if (limit == r->limit)
+		return false;
+	r->limit = limit;
+	r->allowance = 0;
+	return true;
+}
+
 int room_take(struct room *r, uint64_t bytes)
 {
+	uint64_t limit;
 	int result = 0;
+	bool moved;
 
 	if (failpoint_hit(FAIL_ALLOC))
 		return -ENOMEM;
 	lock_take(&r->lock);
+	moved = limit_moved_locked(r);
+	limit = r->limit;
 	if (r->allowance < bytes) {
 		uint64_t left = look(r);
 
@@ -118,7 +151,15 @@ int room_take(struct room *r, uint64_t bytes)
 	if (!result)
 		r->allowance -= bytes;
 	lock_drop(&r->lock);
+	if (moved && r->on_limit)
+		r->on_limit(r->on_limit_arg, limit);
 	return result;
+}
+
+void room_on_limit(struct room *r, void (*call)(void *arg, uint64_t bytes), void *arg)
+{
+	r->on_limit_arg = arg;
+	r->on_limit = call;
 }
 
 bool room_spare(struct room *r, uint64_t bytes)
@@ -235,6 +276,7 @@ int room_new(struct room **ret)
 	if (!r)
 		return -ENOMEM;
 	lock_init(&r->lock, RANK_ROOM);
+	r->limit = UINT64_MAX;
 	r->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
 	find_levels(r, &v1);
 	find_levels(r, &v2);

@@ -22,6 +22,9 @@
 
 enum {
 	STORE_MIN = 1 << 16, /* frames */
+	DIRTY_SHARE = 32,    /* of a cgroup's limit may be dirty, and is kept for writing it ... */
+	DIRTY_BYTES_MIN = 8 << 20,
+	DIRTY_BYTES_MAX = 64 << 20,
 };
 
 _Static_assert(INO_END == (uint64_t)INODE_GENERATIONS << 32, "one bound in two headers");
@@ -71,6 +74,20 @@ static void starving(void *arg)
 static void low(void *arg)
 {
 	keeper_low(((struct volume *)arg)->keeper);
+}
+
+static void limit_moved(void *arg, uint64_t limit)
+{
+	struct volume *v = arg;
+	uint64_t dirty_max = UINT64_MAX, share = limit / DIRTY_SHARE;
+
+	if (limit != UINT64_MAX) {
+		dirty_max = MIN(share, (uint64_t)DIRTY_BYTES_MAX);
+		dirty_max = MAX(dirty_max, (uint64_t)DIRTY_BYTES_MIN);
+	}
+	frames_reserve(v->pool.frames, limit == UINT64_MAX ? 0 : (unsigned)(dirty_max >> PAGE_SHIFT));
+	if (v->on_dirty_max)
+		v->on_dirty_max(v->on_dirty_max_arg, dirty_max);
 }
 
 static bool refill(void *arg)
@@ -207,6 +224,7 @@ static int open_threads(struct volume *v)
 		return r;
 	scan_on_pass(v->scan, pass_done, v);
 	scrub_on_report(scan_scrub(v->scan), damage_found, v);
+	room_on_limit(v->room, limit_moved, v);
 	frames_on_low(v->pool.frames, low, v);
 	frames_on_surplus(v->pool.frames, surplus, v);
 	v->pool.on_change = kick;
@@ -469,6 +487,12 @@ int volume_set(struct volume *v, enum attr attr, uint64_t value, const struct in
 		scan_kick(v->scan);
 	scan_wake(v->scan);
 	return 0;
+}
+
+void volume_on_dirty_max(struct volume *v, void (*call)(void *arg, uint64_t bytes), void *arg)
+{
+	v->on_dirty_max_arg = arg;
+	v->on_dirty_max = call;
 }
 
 void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg)

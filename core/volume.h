@@ -258,6 +258,11 @@ ssize_t volume_copy(struct volume *v, const struct volume_copy *c, unsigned flag
 void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg);
 /* Is it store_limit for which there are no frames, not memory? */
 bool volume_is_at_store_limit(struct volume *v);
+
+/* A memory cgroup limits this process, and perhaps those who store into mappings.  When these have made all of it dirty
+ * nobody is given memory until it is written back, and that takes memory.  `call` is told how many bytes may be dirty:
+ * no more than can be written to frames that are kept for that; UINT64_MAX: there is no limit (any more). */
+void volume_on_dirty_max(struct volume *v, void (*call)(void *arg, uint64_t bytes), void *arg);
 /* A writeback is kept until there is room (1), or no more (-1): for the figures. */
 void volume_count_parked(struct volume *v, int n);
 

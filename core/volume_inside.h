@@ -26,6 +26,8 @@ struct volume {
 	struct gate gate;
 	struct lock names_lock;
 	struct room *room;
+	void (*on_dirty_max)(void *arg, uint64_t bytes);
+	void *on_dirty_max_arg;
 	enum volume_atime atime, dir_atime;
 	struct arena frames_arena;
 	struct pool pool;

@@ -277,20 +277,28 @@ int mount_make(struct mount *m, const struct options *o, const char *source, con
 	return start_unmounter(m, why);
 }
 
-static void set_backing_device(const struct mount *m, const char *what, unsigned value)
+static void set_backing_device(const struct mountinfo *info, const char *what, uint64_t value)
 {
 	char path[96];
 	int fd;
 
-	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/%s", m->info.major, m->info.minor, what);
+	snprintf(path, sizeof(path), "/sys/class/bdi/%u:%u/%s", info->major, info->minor, what);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
-	if (fd < 0 || dprintf(fd, "%u", value) < 0)
-		log_write(&(struct log_cause){0}, LOG_LEVEL_INFO, "%s cannot be set to %u: %s", what,
-			  value, strerror(errno));
+	if (fd < 0 || dprintf(fd, "%llu", (unsigned long long)value) < 0)
+		log_write(&(struct log_cause){0}, LOG_LEVEL_INFO, "%s cannot be set to %llu: %s", what,
+			  (unsigned long long)value, strerror(errno));
 	else
-		log_write(&(struct log_cause){0}, LOG_LEVEL_INFO, "%s is %u", what, value);
+		log_write(&(struct log_cause){0}, LOG_LEVEL_INFO, "%s is %llu", what, (unsigned long long)value);
 	if (fd >= 0)
 		close(fd);
+}
+
+void mount_bound_dirty(const struct mountinfo *info, uint64_t bytes, unsigned max_ratio)
+{
+	if (bytes == UINT64_MAX)
+		set_backing_device(info, "max_ratio", max_ratio);
+	else
+		set_backing_device(info, "max_bytes", bytes); /* Linux 6.2 */
 }
 
 /* A limit on the time a request may take ends the whole mount when one takes longer. */
@@ -315,9 +323,9 @@ void mount_tune(const struct mount *m, const struct options *o)
 	if (m->unmounter_fd >= 0)
 		return; /* mount_make() has said so */
 	if (!o->remount || (o->given & OPTION_READ_AHEAD))
-		set_backing_device(m, "read_ahead_kb", o->read_ahead_kb);
+		set_backing_device(&m->info, "read_ahead_kb", o->read_ahead_kb);
 	if (!o->remount || (o->given & OPTION_MAX_RATIO))
-		set_backing_device(m, "max_ratio", o->max_ratio);
+		set_backing_device(&m->info, "max_ratio", o->max_ratio);
 }
 
 /* When it cannot be seen whether it is there: better too much than a dead mount. */

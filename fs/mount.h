@@ -30,6 +30,8 @@ int mount_make(struct mount *m, const struct options *o, const char *source, con
 
 /* Read-ahead and dirty ratio of the backing device, which the kernel only takes after INIT has been
  * answered; at a remount those that were given.  What cannot be had is said in the log. */
+/* How many bytes of pages may be dirty (UINT64_MAX: as many as mount_tune() says by `max_ratio`).  As root only. */
+void mount_bound_dirty(const struct mountinfo *info, uint64_t bytes, unsigned max_ratio);
 void mount_tune(const struct mount *m, const struct options *o);
 
 /* Ask for the end: the mount goes from the tree, files in use work on.  A child does it, whose status is 0 when it is

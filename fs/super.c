@@ -217,6 +217,7 @@ static pid_t fork_worker(bool rests)
 		.mountpoint = super.mount.path,
 		.mount = &super.mount.info,
 		.errand_fd = super.errand_fd,
+		.max_ratio = o->max_ratio,
 		.supervisor = getpid(),
 		.rests = rests,
 	};

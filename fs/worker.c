@@ -18,6 +18,7 @@
 #include "core/log.h"
 #include "fs/control.h"
 #include "fs/errand.h"
+#include "fs/mount.h"
 #include "fs/ops.h"
 #include "fs/park.h"
 #include "fs/poison.h"
@@ -57,6 +58,14 @@ static int settle(const struct worker_start *start, struct why *why)
 	return r < 0 ? why_errno(why, r, "the worker cannot catch its crashes") : 0;
 }
 
+/* A volume_on_dirty_max(). */
+static void bound_dirty(void *arg, uint64_t bytes)
+{
+	const struct worker_start *start = arg;
+
+	mount_bound_dirty(start->mount, bytes, start->max_ratio);
+}
+
 static int start_serving(const struct worker_start *start, struct why *why)
 {
 	int r;
@@ -67,6 +76,7 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	r = volume_open(&start->volume, &fs.volume);
 	if (r < 0)
 		return why_errno(why, r, "cannot open the databases in %s", start->volume.dir);
+	volume_on_dirty_max(fs.volume, bound_dirty, (void *)(uintptr_t)start);
 	fs.preset = start->volume.merge_optin ? VOLUME_UNMERGEABLE : VOLUME_MERGEABLE;
 	r = control_new(fs.volume, &start->session->texts, start->control, &fs.control);
 	if (r == 0)

@@ -27,6 +27,7 @@ struct worker_start {
 	const char *mountpoint;
 	const struct mountinfo *mount;
 	int errand_fd; /* wakes the notifier; -1: there is none */
+	unsigned max_ratio; /* of dirty pages, where no cgroup asks for less */
 	pid_t supervisor;
 	bool rests; /* does not serve, but stands in for who would (rest.h) */
 };

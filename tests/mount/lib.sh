@@ -65,9 +65,8 @@ mount_ksmfs() {
 	is_mounted "$mount_at" || die "ksmfs returned, and $mount_at is not mounted"
 }
 
-# Mount with options $1 at $M in a memory cgroup of its own, $group, which goes when the test has ended.
-# Write its limit after: the daemon is small then.
-mount_in_group() {
+# A memory cgroup for the test, $group, which goes when it has ended.
+make_group() {
 	[ "${SCALE:-}" != small ] || skip "a sanitizer's own memory does not fit into the limit"
 	group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
 	[ -n "$group" ] && mkdir "$group/ksmfs-test-$$" 2>/dev/null || skip "there is no memory cgroup (v1) to make"
@@ -75,10 +74,25 @@ mount_in_group() {
 	at_end() {
 		within 10 rmdir "$group"
 	}
-	mkdir -p "$M"
+}
+
+# Run a command in it.
+in_group() {
 	# shellcheck disable=SC2016
-	sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$KSMFS" -o "$1" "test-$$" "$M" || return $?
+	sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$@"
+}
+
+# Mount with options $1 at $M in a memory cgroup.  Write its limit after: the daemon is small then.
+mount_in_group() {
+	make_group
+	mkdir -p "$M"
+	in_group "$KSMFS" -o "$1" "test-$$" "$M" || return $?
 	echo "$M" >>"$T/mounts"
+}
+
+# How many processes of it were killed because it had no memory left.
+killed_in_group() {
+	awk '$1 == "oom_kill" { print $2 }' "$group/memory.oom_control"
 }
 
 # Process ids of the mount at $1: a daemon's binary with the mount point on its command line.

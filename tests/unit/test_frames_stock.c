@@ -54,6 +54,26 @@ static void take__fails_without_memory(void **state)
 	(void)take_one(s);
 }
 
+/* Asking the system may take as long as it takes to write what the urgent have in hand. */
+static void take__the_urgent_ask_nobody_while_there_is_a_reserve(void **state)
+{
+	enum { RESERVE = 2048 };
+	struct store *s = *state;
+	uint32_t frame;
+
+	frames_reserve(s->f, RESERVE);
+	while (frames_refill_ahead(s->f))
+		;
+	while (frames_warm(s->f) > RESERVE)
+		assert_int_equal(frames_take(s->f, 0, 1, FRAMES_ORDINARY, &frame), FRAMES_OK);
+	for (unsigned n = 0; n < RESERVE; n++) {
+		failpoint_arm(FAIL_ALLOC, 2); /* the first is the call itself */
+		assert_int_equal(frames_take(s->f, 0, 1, FRAMES_URGENT, &frame), FRAMES_OK);
+	}
+	failpoint_arm(FAIL_ALLOC, 0);
+	assert_int_equal(frames_warm(s->f), 0);
+}
+
 static void on_surplus(void *arg)
 {
 	((struct store *)arg)->surplus++;
@@ -115,6 +135,7 @@ int main(void)
 		STORE_TEST(table__a_node_is_zeroed_and_no_page),
 		STORE_TEST(take__until_it_is_full),
 		STORE_TEST(take__fails_without_memory),
+		STORE_TEST(take__the_urgent_ask_nobody_while_there_is_a_reserve),
 		STORE_TEST(reclaim__what_was_freed_goes_back),
 		STORE_TEST(take__what_the_scanner_remembers_is_of_another_frame),
 		STORE_TEST(spare__asks_for_more_than_is_taken),

@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The daemon and those who store into mappings have a memory cgroup in common, that is smaller than the files, and not
+# much larger than what is unique in them: it keeps moving, every byte is right, nobody is killed.
+# PRESSURE_SECONDS: how long.
+# shellcheck source-path=SCRIPTDIR
+. "${TESTS:?}/lib.sh"
+
+MIB=128       # of each of three files
+UNIQUE=16384  # pages: 64 MiB
+STALL_MS=5000 # nobody stands still for longer
+
+mount_in_group size=1g
+limit=$(($(cat "$group/memory.usage_in_bytes") + UNIQUE * 4096 + (64 << 20)))
+echo $limit >"$group/memory.limit_in_bytes"
+echo 0 >"$group/memory.swappiness" # what others have for swap is no help
+worker=$(worker)
+in_group "${BUILD:?}/tests/pressure/squeeze" "$M" $MIB $UNIQUE "${PRESSURE_SECONDS:-12}" $STALL_MS || {
+	cat "$M/.ksmfs/stats"
+	die "it does not go on as it should"
+}
+[ "$(killed_in_group)" = 0 ] || die "$(killed_in_group) processes were killed"
+[ "$(worker)" = "$worker" ] || die "the worker has died"
+expect fault/parked 0
+
+# What may be dirty goes by the cgroup's limit.
+dirty_max() {
+	cat "/sys/class/bdi/$(mountpoint -d "$M")/max_bytes"
+}
+[ ! -e "/sys/class/bdi/$(mountpoint -d "$M")/max_bytes" ] || {
+	[ "$(dirty_max)" -le $((9 << 20)) ] || die "$(dirty_max) bytes may be dirty"
+	echo -1 >"$group/memory.limit_in_bytes"
+	dd if=/dev/urandom of="$M/more" bs=1M count=16 status=none
+	[ "$(dirty_max)" -ge $((64 << 20)) ] || die "without a limit $(dirty_max) bytes may be dirty"
+}
