@@ -50,7 +50,11 @@ def facts():
 
 
 class NoGroups(Exception):
-    pass
+    """It cannot be shown here."""
+
+
+class Wrong(Exception):
+    """It was shown, and is not so."""
 
 
 class Group:
@@ -180,19 +184,31 @@ class Mount:
     def control(self, name, value):
         write(f"{self.at}/.ksmfs/{name}", value)
 
-    def settle(self, seconds=300):
-        """Until the store knows all that was written and the scanner has nothing left to do."""
-        subprocess.run(["sync", "-f", self.at], check=True)
+    def settle(self, seconds=60):
+        """Until the store knows all that was written but for a hundredth, and the scanner has gone through it twice.
+        Processes that live never stop storing into a few pages."""
         end = time.monotonic() + seconds
-        before = None
+        pages, passes = -1, 0
         while time.monotonic() < end:
+            subprocess.run(["sync", "-f", self.at], check=True)
+            time.sleep(1)
             f = self.figures()
-            now = (f["pages_scanned"], f["store/pages_written"], f["store/warm_frames"])
-            if now == before:
-                return f
-            before = now
-            time.sleep(0.5)
+            if abs(f["store/data_pages"] - pages) > pages // 100:
+                pages, passes = f["store/data_pages"], f["full_scans"]
+            elif f["full_scans"] >= passes + 2 or not f["pages_volatile"]:
+                break
         return self.figures()
+
+    def look_at_cache(self):
+        """Figures with a count of the page cache that is no older than this call, where there is one."""
+        asked = time.monotonic()
+        f = self.figures()
+        while f["store/cache_age_ms"] >= 0 and f["store/cache_age_ms"] > (time.monotonic() - asked) * 1000:
+            if time.monotonic() > asked + 60:
+                raise Wrong("nobody looks at the page cache")
+            time.sleep(0.1)
+            f = self.figures()
+        return f
 
     def abort(self):
         """Nobody waits for the daemon any more."""

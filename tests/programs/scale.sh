@@ -8,7 +8,7 @@
 needs gcc java
 [ "${SCALE:-}" != small ] || skip "a sanitizer's own memory is no figure"
 status=0
-"${SRC:?}/tests/bench/scale" --ksmfs "$KSMFS" --small >"$T/log" 2>&1 || status=$?
+timeout -k 20 120 "${SRC:?}/tests/bench/scale" --ksmfs "$KSMFS" --small >"$T/log" 2>&1 || status=$?
 [ $status = 0 ] || [ $status = 77 ] || die "$(cat "$T/log")"
 if grep '^not shown' "$T/log" >"$T/lacking"; then
 	skip "$(head -n 1 "$T/lacking")"
