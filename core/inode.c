@@ -505,9 +505,14 @@ uint64_t itable_space(const struct itable *t)
 	return t->space;
 }
 
+uint64_t itable_private_bytes(struct itable *t)
+{
+	return ((uint64_t)t->chunks << CHUNK_BITS) * sizeof(struct inode) + itable_header(t)->records / 8;
+}
+
 uint64_t itable_bytes(struct itable *t)
 {
-	uint64_t bytes = ((uint64_t)t->chunks << CHUNK_BITS) * sizeof(struct inode) + itable_header(t)->records / 8;
+	uint64_t bytes = itable_private_bytes(t);
 
 	for (uint32_t n = 0; n < t->chunks; n++)
 		bytes += t->gone[n] ? 0 : CHUNK_BYTES;

@@ -152,6 +152,7 @@ static inline uint64_t itable_charged(const struct itable *t)
 	return itable_used(t) + itable_names(t) + (itable_space(t) + INODE_SPACE - 1) / INODE_SPACE;
 }
 uint64_t itable_bytes(struct itable *t);
+uint64_t itable_private_bytes(struct itable *t); /* of these, what is not in the memfd */
 
 static inline uint64_t inode_ino(const struct inode *i)
 {

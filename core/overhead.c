@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/overhead.c - one figure that the kernel tells, and one that it tells only of all files together. */
+/* core/overhead.c - two figures that the kernel tells, and one that it tells only of all files together. */
 #include "overhead.h"
 
 #include <fcntl.h>
@@ -9,7 +9,8 @@
 
 enum { NODE_BYTES = 576, NODE_PAGES = 64 }; /* struct xa_node */
 
-uint64_t overhead_page_tables(void)
+/* A line of /proc/self/status: `name` with the newline before it, and the colon. */
+static uint64_t status_bytes(const char *name)
 {
 	char buf[4096], *at = NULL;
 	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
@@ -19,9 +20,19 @@ uint64_t overhead_page_tables(void)
 		close(fd);
 	if (n > 0) {
 		buf[n] = '\0';
-		at = strstr(buf, "\nVmPTE:");
+		at = strstr(buf, name);
 	}
-	return at ? strtoull(at + strlen("\nVmPTE:"), NULL, 10) << 10 : 0;
+	return at ? strtoull(at + strlen(name), NULL, 10) << 10 : 0;
+}
+
+uint64_t overhead_anonymous(void)
+{
+	return status_bytes("\nRssAnon:");
+}
+
+uint64_t overhead_page_tables(void)
+{
+	return status_bytes("\nVmPTE:");
 }
 
 uint64_t overhead_tree(uint64_t pages)

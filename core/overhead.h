@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/overhead.h - what the kernel spends on our memory beside that memory itself.
+/* core/overhead.h - memory that nobody counts as he takes it: this process's, and what the kernel spends on it.
  *
  * Owns     nothing.
  * Keeps    nothing.
@@ -9,6 +9,9 @@
 #pragma once
 
 #include "base.h"
+
+/* Memory of this process that is in no file: heap, stacks, tables. */
+uint64_t overhead_anonymous(void);
 
 /* Page tables of this process. */
 uint64_t overhead_page_tables(void);

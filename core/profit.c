@@ -17,5 +17,6 @@ int64_t profit_general(const int64_t figure[ATTRS])
 int64_t profit_net(const int64_t figure[ATTRS])
 {
 	return figure[ATTR_store_data_bytes] - figure[ATTR_store_frame_bytes] - figure[ATTR_store_metadata_bytes] -
+	       figure[ATTR_store_process_bytes] - figure[ATTR_store_kernel_page_table_bytes] -
 	       figure[ATTR_store_database_bytes] - figure[ATTR_store_cache_bytes];
 }

@@ -10,6 +10,14 @@ static uint64_t tracking_bytes(struct volume *v)
 	return frames_metadata_bytes(v->pool.frames) + content_bytes(v->pool.content);
 }
 
+/* What the worker has beside all that is counted as metadata. */
+static uint64_t process_bytes(struct volume *v)
+{
+	uint64_t all = overhead_anonymous(), counted = tracking_bytes(v) + itable_private_bytes(v->pool.itable);
+
+	return all > counted ? all - counted : 0;
+}
+
 static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 {
 	struct pool *p = &v->pool;
@@ -41,6 +49,8 @@ static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 		return (int64_t)tracking_bytes(v);
 	case ATTR_store_metadata_bytes:
 		return (int64_t)(tracking_bytes(v) + itable_bytes(p->itable));
+	case ATTR_store_process_bytes:
+		return (int64_t)process_bytes(v);
 	case ATTR_store_page_table_bytes:
 		return (int64_t)(frames_tables(p->frames) * PAGE_BYTES);
 	case ATTR_store_kernel_page_table_bytes:

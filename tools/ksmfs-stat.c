@@ -123,12 +123,13 @@ static void print_bytes(const char *what, int64_t bytes, const char *note)
 static void print_summary(const char *mount, const struct figures *f)
 {
 	const int64_t *v = f->value;
-	int64_t data = v[ATTR_store_data_bytes], overhead = v[ATTR_store_metadata_bytes] + v[ATTR_store_database_bytes];
+	int64_t data = v[ATTR_store_data_bytes], overhead = data - v[ATTR_store_frame_bytes] -
+						       v[ATTR_store_cache_bytes] - v[ATTR_store_net_saving];
 
 	printf("%s\n", mount);
 	print_bytes("data in files", data, "what tmpfs would hold in memory");
 	print_bytes("frames", v[ATTR_store_frame_bytes], "what the store holds for it");
-	print_bytes("spent on knowing it", overhead, "the daemon's own memory and its databases");
+	print_bytes("spent on knowing it", overhead, "the daemon's own memory, what it costs the kernel, databases");
 	if (v[ATTR_store_cache_age_ms] < 0)
 		printf("  %-28s %14s  %s\n", "page cache", "not known", "nobody has looked yet, or can: ask again");
 	else

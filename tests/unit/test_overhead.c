@@ -25,6 +25,22 @@ static void page_tables__grow_with_what_is_mapped(void **state)
 	munmap(p, BYTES);
 }
 
+static void anonymous__grows_with_what_is_touched(void **state)
+{
+	enum { BYTES = 16 << 20 };
+	uint64_t before = overhead_anonymous();
+	uint8_t *p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_true(p != MAP_FAILED);
+	assert_true(before > 0);
+	assert_true(overhead_anonymous() < before + BYTES / 2);
+	for (size_t at = 0; at < BYTES; at += PAGE_BYTES)
+		p[at] = 1;
+	assert_in_range(overhead_anonymous() - before, BYTES * 9 / 10, BYTES * 2); /* a sanitizer has its own */
+	munmap(p, BYTES);
+}
+
 static void tree__nine_bytes_a_page(void **state)
 {
 	(void)state;
@@ -38,6 +54,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(page_tables__grow_with_what_is_mapped),
+		cmocka_unit_test(anonymous__grows_with_what_is_touched),
 		cmocka_unit_test(tree__nine_bytes_a_page),
 	};
 
