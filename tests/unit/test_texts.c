@@ -37,7 +37,8 @@ static bool says(struct texts *t, uint64_t fh, char with, size_t len)
 	static char got[TEXT_BYTES_MAX + 1];
 	ssize_t n;
 
-	return texts_read(t, fh, 1, got, sizeof(got), &n) && n == (ssize_t)len - 1 && memcmp(got, text_of(with), len - 1) == 0;
+	return texts_read(t, fh, 1, got, sizeof(got), &n) && n == (ssize_t)len - 1 &&
+	       memcmp(got, text_of(with), len - 1) == 0;
 }
 
 static void keep__texts_do_not_meet(void **state)
