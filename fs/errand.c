@@ -60,8 +60,10 @@ static void give(unsigned count)
 	struct errands *e = errand.shared;
 	const uint64_t one = 1;
 
-	for (unsigned i = 0; i < count; i++)
-		e->list[i] = (struct errand){.ino = errand.list[i].ino, .drops = errand.list[i].drops};
+	for (unsigned i = 0; i < count; i++) {
+		e->list[i].ino = errand.list[i].ino;
+		e->list[i].drops = errand.list[i].drops;
+	}
 	e->count = count;
 	e->at = 0;
 	atomic_fetch_add(&e->batch, 1);

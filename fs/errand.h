@@ -20,10 +20,10 @@
 #include "core/volume.h"
 
 struct errand {
-	uint64_t ino;
-	uint64_t before, after; /* pages; of a batch that is done */
-	uint32_t drops;
-	int32_t error;
+	_Atomic uint64_t ino;
+	_Atomic uint32_t drops;
+	int32_t error;          /* this and what follows: of a batch that is done */
+	uint64_t before, after; /* pages */
 };
 
 /* In the session. */
@@ -34,7 +34,7 @@ struct errands {
 	_Atomic uint32_t at;      /* of the list, while it is being done */
 	_Atomic uint32_t news;    /* a futex: grows with all that the worker's thread ought to look at, */
 	_Atomic uint32_t pressed; /* and this when memory is short */
-	uint32_t count;
+	_Atomic uint32_t count;
 	struct errand list[VOLUME_ERRANDS];
 };
 

@@ -93,6 +93,7 @@ static void run(struct errand *e)
 	int fd = open_file(e->ino);
 
 	e->error = MIN(fd, 0);
+	e->before = e->after = 0;
 	if (fd < 0)
 		return;
 	e->before = e->after = count_pages(fd);

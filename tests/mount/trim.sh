@@ -15,6 +15,7 @@ cat >"$T/trim.py" <<'PY'
 import ctypes, mmap, os, sys, time
 from pages import *
 
+SMALL = os.environ.get("SCALE") == "small"
 MOUNT, HOOKS = sys.argv[1], os.path.isdir(f"{sys.argv[1]}/.ksmfs/debug")
 libc = ctypes.CDLL(None, use_errno=True)
 BYTES = PAGES * PAGE
@@ -81,7 +82,8 @@ same(cached_of(a), PAGES, "pages of a in the cache")
 # --- closed: by age, and no sooner
 before = figure("trim/bytes")
 same(before, 0, "trim/bytes with trim_mode off")
-set_("trim_age", 2)
+AGE = 1 if SMALL else 2
+set_("trim_age", AGE)
 set_("trim_mode", "closed")
 begin = time.monotonic()
 until("a is trimmed", lambda: figure("trim/bytes") >= BYTES)
@@ -95,7 +97,7 @@ same(open(a, "rb").read(), content("a"), "a")
 until("a refault", lambda: figure("trim/refaults") == 1)
 trimmed, stall = time.monotonic(), stalled()
 until("a is trimmed again", lambda: figure("trim/ranges") == 2)
-assert time.monotonic() - trimmed > 2.5 or stalled() != stall, "not left alone for twice as long"
+assert time.monotonic() - trimmed > 1.25 * AGE or stalled() != stall, "not left alone for twice as long"
 
 # --- a file that somebody has open stays
 set_("trim_age", 1)
@@ -118,7 +120,7 @@ assert libc.mlock(at, BYTES) == 0, "mlock"
 same(resident(at, PAGES), PAGES, "locked pages")
 for mode in "cold", "closed":
     set_("trim_mode", mode)
-    for i in range(25):
+    for i in range(8 if SMALL else 25):
         if HOOKS:
             press()
         time.sleep(0.05)

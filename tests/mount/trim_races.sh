@@ -6,7 +6,7 @@
 . "${TESTS:?}/lib.sh"
 
 if [ "${SCALE:-}" = small ]; then
-	ROUNDS=3 SECONDS_=${TRIM_SECONDS:-2}
+	ROUNDS=2 SECONDS_=${TRIM_SECONDS:-1}
 else
 	ROUNDS=${TRIM_ROUNDS:-20} SECONDS_=${TRIM_SECONDS:-4}
 fi
