@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/brim/brim.c - brim MOUNT ROUNDS SEED: a small mount is filled to the brim by several processes, some of which
+/* tests/brim/brim.c - brim MOUNT ROUNDS SEED MS: a small mount is filled to the brim by several processes, some of which
  * are killed; what they were told is so; then all is removed, and nothing of it is left.
  *
- *   a round: directories, fillers, some time, kills, the end  [fill]
+ *   a round: directories, fillers, MS milliseconds or so, kills, the end  [fill]
  *            each page and attribute is what its ledger says, from the cache or from the store   [verify]
  *            no figure is below zero; all is removed; all figures are where they were            [empty]
  *
@@ -23,12 +23,12 @@
 
 #include "tests/brim/ledger.h"
 
-enum { FILL_MS = 12, WAIT_MS = 10000, DATABASES_MAX = 8 << 20 };
+enum { WAIT_MS = 10000, DATABASES_MAX = 8 << 20 };
 
 static struct {
 	struct ledger *ledger; /* FILLERS of them */
 	uint64_t random;
-	unsigned round;
+	unsigned round, fill_ms;
 	bool limited;
 	pid_t pid[FILLERS];
 	int fd[FILLERS];
@@ -151,7 +151,7 @@ static void fill(void)
 	for (unsigned n = 0; n < FILLERS; n++)
 		start(n);
 	for (unsigned n = 0; n < FILLERS; n++) {
-		rest_ms(1 + draw(&b.random, 2 * FILL_MS / FILLERS));
+		rest_ms(1 + draw(&b.random, 2 * b.fill_ms / FILLERS));
 		killed[n] = draw(&b.random, 2);
 		if (killed[n])
 			kill(b.pid[n], SIGKILL);
@@ -297,13 +297,14 @@ static void empty(void)
 
 int main(int argc, char **argv)
 {
-	unsigned rounds = argc == 4 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
+	unsigned rounds = argc == 5 ? (unsigned)strtoul(argv[2], NULL, 10) : 0;
 
 	if (!rounds || chdir(argv[1]) < 0) {
-		fprintf(stderr, "brim MOUNT ROUNDS SEED\n");
+		fprintf(stderr, "brim MOUNT ROUNDS SEED MS\n");
 		return 2;
 	}
 	b.random = strtoull(argv[3], NULL, 0);
+	b.fill_ms = (unsigned)strtoul(argv[4], NULL, 10);
 	b.ledger = mmap(NULL, FILLERS * sizeof(*b.ledger), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (b.ledger == MAP_FAILED)
 		die("mmap", strerror(errno));

@@ -5,12 +5,12 @@
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
 
-rounds=1000
-[ "${SCALE:-}" != small ] || rounds=60
+rounds=1000 ms=10
+[ "${SCALE:-}" != small ] || rounds=60 ms=60
 seed=${BRIM_SEED:-$(date +%s%N)}
 echo "BRIM_SEED=$seed"
 mount_ksmfs size=8m,nr_inodes=200
-"${BUILD:?}/tests/brim/brim" "$M" "${BRIM_ROUNDS:-$rounds}" "$seed" || {
+"${BUILD:?}/tests/brim/brim" "$M" "${BRIM_ROUNDS:-$rounds}" "$seed" $ms || {
 	cat "$M/.ksmfs/stats" >&2
 	die "with BRIM_SEED=$seed"
 }
