@@ -140,7 +140,7 @@ static int new_record(struct volume *v, struct inode *dir, const struct inode_at
 	if (r < 0)
 		return r;
 	r = domains_for(v->domains, dir, attr, &domain);
-	if (!r)
+	if (r >= 0)
 		r = itable_new(v->pool.itable, attr, domain, ret);
 	if (r < 0) {
 		tenant_give(t, INODE_SPACE);

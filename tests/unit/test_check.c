@@ -119,6 +119,23 @@ static void check__a_frame_of_another_domain(void **state)
 	i->record->domain = 0;
 }
 
+static void check__a_file_of_another_domain_than_its_directory(void **state)
+{
+	struct fixture *f = *state;
+	struct inode *i;
+
+	f->v->pool.settings->value[ATTR_domain] = DOMAINS_DIR;
+	fixture_reopen(f);
+	i = volume_inode(f->v, make(f, make(f, ROOT_INO, "dir", S_IFDIR | 0755), "file", S_IFREG | 0600));
+	fixture_check(f);
+	i->record->domain++;
+	expect(f, "is in directory 2 of another");
+	i->record->domain--;
+	domains_enter(f->v->domains, i->record->domain);
+	expect(f, "3 inodes are counted, there are 2");
+	domains_leave(f->v->domains, i->record->domain);
+}
+
 static void check__a_node_that_is_no_frame(void **state)
 {
 	struct fixture *f = *state;
@@ -302,6 +319,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(check__a_slot_that_says_nothing_known),
 	FIXTURE_TEST(check__a_slot_beyond_the_store),
 	FIXTURE_TEST(check__a_frame_of_another_domain),
+		FIXTURE_TEST(check__a_file_of_another_domain_than_its_directory),
 	FIXTURE_TEST(check__a_node_that_is_no_frame),
 	FIXTURE_TEST(check__a_node_of_two_tables),
 	FIXTURE_TEST(check__bytes_that_changed_in_the_index),

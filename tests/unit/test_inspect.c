@@ -93,6 +93,8 @@ static void inspect__says_what_is_wrong(void **state)
 	DAMAGED(tree->root, UINT64_C(2) << 32 | 1u << 31, "is no frame");
 	DAMAGED(node[1], node[0], "is one already");
 	DAMAGED(node[2], UINT32_MAX, "is no frame");
+	DAMAGED(tree->tenant, (uint32_t)ROOT_INO, "belongs to tenant 1, which does not exist"); /* it does not say so */
+	DAMAGED(tree->tenant, 1000, "belongs to tenant 1000");
 	DAMAGED(root->used, INODE_FREE, "should be the root directory");
 	DAMAGED(root->attr[root->live].mode, S_IFREG, "should be the root directory");
 	DAMAGED(tree->attr[tree->live].mode, S_IFDIR, "has pages, and is no file");
