@@ -24,23 +24,34 @@ int find_mountpoint(const char *word, char ret[PATH_MAX], struct why *why)
 	return 0;
 }
 
-static bool has_role(pid_t pid, const char *role, const char *mountpoint)
+/* False: it is gone, or has none. */
+static bool read_proc(pid_t pid, const char *file, char *text, size_t size)
 {
-	char path[64], text[TITLE_BYTES], title[TITLE_BYTES];
+	char path[64];
 	ssize_t n;
 	int fd;
 
-	snprintf(title, sizeof(title), "%s %s", role, mountpoint);
-	snprintf(path, sizeof(path), "/proc/%ld/cmdline", (long)pid);
+	snprintf(path, sizeof(path), "/proc/%ld/%s", (long)pid, file);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	n = read(fd, text, sizeof(text) - 1);
+	n = read(fd, text, size - 1);
 	close(fd);
-	if (n <= 0)
+	text[n < 0 ? 0 : n] = '\0';
+	return n > 0;
+}
+
+/* A command line is read under a lock of its process's memory, and who uses our mount may hold that until we answer:
+ * nobody is asked for his who does not have our name. */
+static bool has_role(pid_t pid, const char *role, const char *mountpoint)
+{
+	char text[TITLE_BYTES], title[TITLE_BYTES];
+
+	snprintf(title, sizeof(title), "%s\n", role);
+	if (!read_proc(pid, "comm", text, sizeof(text)) || strcmp(text, title) != 0)
 		return false;
-	text[n] = '\0';
-	return strcmp(text, title) == 0;
+	snprintf(title, sizeof(title), "%s %s", role, mountpoint);
+	return read_proc(pid, "cmdline", text, sizeof(text)) && strcmp(text, title) == 0;
 }
 
 static bool belongs_to(pid_t pid, uid_t owner)
@@ -55,19 +66,10 @@ static bool belongs_to(pid_t pid, uid_t owner)
 /* 0 where it is not to be seen. */
 static pid_t parent_of(pid_t pid)
 {
-	char path[64], text[512], *end;
-	ssize_t n;
-	int fd;
+	char text[512], *end;
 
-	snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (!read_proc(pid, "stat", text, sizeof(text)))
 		return 0;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
 	end = strrchr(text, ')'); /* of the command: then come state and parent */
 	return end && strlen(end) > 4 ? (pid_t)strtol(end + 4, NULL, 10) : 0;
 }

@@ -145,11 +145,14 @@ static ssize_t read_proc(pid_t pid, const char *name, char *buf, size_t size)
 	return n;
 }
 
-/* Its role and the mount point are apart by NUL, or by a space. */
+/* Its role and the mount point are apart by NUL, or by a space.  A command line is read under a lock of its process's
+ * memory, and who uses a mount may hold that until the mount answers: nobody else is asked for his. */
 static bool is_supervisor(pid_t pid, const char **ret_mountpoint, char *buf, size_t size)
 {
 	size_t len = sizeof(super_title) - 1;
 
+	if (read_proc(pid, "comm", buf, size) != (ssize_t)len + 1 || strncmp(buf, super_title, len) != 0)
+		return false;
 	if (read_proc(pid, "cmdline", buf, size) <= (ssize_t)len || strncmp(buf, super_title, len) != 0 ||
 	    (buf[len] && buf[len] != ' '))
 		return false;
