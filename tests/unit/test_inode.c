@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -451,6 +452,34 @@ static void reclaim__takes_no_chunk_that_is_in_use(void **state)
 	}
 }
 
+/* Killed between the word that outlives a chunk and the end of its memory. */
+static void reclaim__may_be_killed(void **state)
+{
+	struct table *t = *state;
+	int status;
+	pid_t pid;
+
+	for (unsigned n = 0; n < 900; n++)
+		new(t);
+	for (unsigned n = 2; n <= 900; n++)
+		bury(t, itable_get(t->t, n));
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) { /* it shares the memfd, and nothing else */
+		if (reopen(t) == 0) {
+			failpoint_kill_arm(KILL_inode_chunk_empty, 2);
+			reclaim_all(t);
+		}
+		_exit(1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(reopen(t), 0);
+	assert_int_equal(itable_used(t->t), 1);
+	for (unsigned n = 2; n <= 900; n++)
+		assert_int_equal(inode_ino(new(t)), UINT64_C(1) << 32 | n);
+}
+
 static void reclaim__without_memory_there_are_no_new_ones(void **state)
 {
 	struct table *t = *state;
@@ -482,6 +511,7 @@ int main(void)
 		TEST(new__a_number_never_recurs),
 		TEST(reclaim__numbers_do_not_recur),
 		TEST(reclaim__takes_no_chunk_that_is_in_use),
+		TEST(reclaim__may_be_killed),
 		TEST(reclaim__without_memory_there_are_no_new_ones),
 		TEST(new__generations_go_round_without_those_of_others),
 		TEST(new__a_record_starts_anew),
