@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/brim/brim.c - brim MOUNT ROUNDS SEED MS: a small mount is filled to the brim by several processes, some of which
- * are killed; what they were told is so; then all is removed, and nothing of it is left.
+/* tests/brim/brim.c - brim MOUNT ROUNDS SEED MS: a small mount is filled to the brim by several processes, some of
+ * which are killed; what they were told is so; then all is removed, and nothing of it is left.
  *
  *   a round: directories, fillers, MS milliseconds or so, kills, the end  [fill]
  *            each page and attribute is what its ledger says, from the cache or from the store   [verify]
