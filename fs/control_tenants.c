@@ -216,7 +216,7 @@ bool control_tenants_is_long(uint64_t ino)
 
 int control_tenants_print(struct volume *v, uint64_t ino, const struct interrupt *interrupt, FILE *out)
 {
-	uint64_t value[TENANT_FIGURES];
+	uint64_t value[TENANT_FIGURES] = {0};
 	unsigned file = file_of(ino);
 	struct volume_tenant t;
 	int r = find(v, ino, &t);

@@ -74,8 +74,8 @@ struct session {
 			sizeof(struct poison) - sizeof(struct death_signs)];
 	struct session_slot slot[SESSION_SLOTS];
 	struct session_kept kept[SESSION_KEPT];
+	struct errands errands;
 	struct texts texts __attribute__((aligned(PAGE_BYTES)));
-	struct errands errands __attribute__((aligned(PAGE_BYTES)));
 };
 
 _Static_assert(offsetof(struct session_slot, request) + HEAD_BYTES == 2 * PAGE_BYTES, "data on a page");

@@ -28,10 +28,11 @@ struct texts {
 		uint8_t places; /* that it has, from this one on */
 		uint64_t unique; /* of the OPEN */
 	} text[TEXTS];
-	uint8_t bytes[TEXTS][PAGE_BYTES] __attribute__((aligned(PAGE_BYTES))); /* memory is taken as it is needed */
+	uint8_t unused_[2 * PAGE_BYTES - TEXTS * sizeof(struct text)];
+	uint8_t bytes[TEXTS][PAGE_BYTES]; /* memory is taken as it is needed */
 };
 
-_Static_assert(sizeof(struct texts) % PAGE_BYTES == 0, "whole pages");
+_Static_assert(offsetof(struct texts, bytes) % PAGE_BYTES == 0, "whole pages");
 
 /* Keep the text that is made for OPEN request `unique`: its `fh`, or 0. */
 uint64_t texts_keep(struct texts *t, uint64_t unique, const char *bytes, size_t len);
