@@ -219,6 +219,9 @@ for name in os.listdir("."):
 old, number = os.open(tenants + "/b/inodes", os.O_RDONLY), os.stat(tenants + "/b").st_ino
 same(os.pread(old, 9, 0), b"4\n", "inodes")
 os.rename("b", "c")
+make("b", "1m")
+assert os.stat(tenants + "/b").st_ino != number, "who has the name now"
+os.rmdir("b")
 same(sorted(os.listdir(tenants)), ["a", "c", "empty"], "after a rename")
 same(os.stat(tenants + "/c").st_ino, number, "the number after a rename")
 fails(errno.ENOENT, os.stat, tenants + "/b")
