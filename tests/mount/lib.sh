@@ -65,10 +65,15 @@ mount_ksmfs() {
 	is_mounted "$mount_at" || die "ksmfs returned, and $mount_at is not mounted"
 }
 
+# Where memory cgroups (v1) are; nothing: nowhere.
+memory_groups() {
+	awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts
+}
+
 # A memory cgroup for the test, $group, which goes when it has ended.
 make_group() {
 	[ "${SCALE:-}" != small ] || skip "a sanitizer's own memory does not fit into the limit"
-	group=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
+	group=$(memory_groups)
 	[ -n "$group" ] && mkdir "$group/ksmfs-test-$$" 2>/dev/null || skip "there is no memory cgroup (v1) to make"
 	group=$group/ksmfs-test-$$
 	at_end() {
