@@ -336,8 +336,8 @@ unsigned volume_errands(struct volume *v, bool pressure, struct volume_errand *r
 	must_check;
 /* Pages in the cache before and after it, or an error: -ESTALE, -EBUSY, or any. */
 void volume_errand_done(struct volume *v, const struct volume_errand *e, uint64_t before, uint64_t after, int error);
-/* Is this still a file to be dropped? */
-bool volume_may_drop(struct volume *v, uint64_t ino) must_check;
+/* May it be opened for an errand now: is it there, still to be dropped (with `drops`), and no writeback parked? */
+bool volume_may_look(struct volume *v, uint64_t ino, bool drops) must_check;
 
 /* --- controls and figures ----------------------------------------------------------------------- */
 

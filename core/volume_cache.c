@@ -10,7 +10,7 @@
 
 #include "volume_inside.h"
 
-enum { SAMPLE_REST = 50 /* times as long as it took */, SAMPLE_REST_MS = 1000 /* at least */ };
+enum { SAMPLE_REST = 50 /* times as long as it took */, SAMPLE_REST_MS = 1000 /* at least */, PARKED_REST_MS = 1000 };
 
 static int64_t now_ms(void)
 {
@@ -85,11 +85,22 @@ static unsigned removals(struct volume *v, bool pressure, struct volume_errand *
 	return n;
 }
 
+/* What the kernel says when a file is closed waits behind writebacks that are parked: until then it is open, and if it
+ * is removed, no frame of it is given back, which is what they may wait for. */
+static bool parks(struct volume *v)
+{
+	return counters_sum(v->pool.counters, ATTR_fault_parked) > 0;
+}
+
 unsigned volume_errands(struct volume *v, bool pressure, struct volume_errand *ret, unsigned max, int64_t *ret_wait_ms)
 {
 	unsigned n;
 
 	ASSERT(max <= VOLUME_ERRANDS);
+	if (parks(v)) {
+		*ret_wait_ms = PARKED_REST_MS;
+		return 0;
+	}
 	n = questions(v, ret, max);
 	*ret_wait_ms = 0;
 	return n ? n : removals(v, pressure, ret, max, ret_wait_ms);
@@ -99,6 +110,10 @@ void volume_errand_done(struct volume *v, const struct volume_errand *e, uint64_
 {
 	const struct trim_outcome outcome = { .before = before, .after = after, .error = error };
 
+	if (!e->drops && error == -EBUSY) {
+		v->cache.sampling = false; /* begun anew, when it may be */
+		return;
+	}
 	if (!e->drops) {
 		sample_answer(&v->cache.sample, e->class, error ? 0 : before);
 		return;
@@ -108,9 +123,9 @@ void volume_errand_done(struct volume *v, const struct volume_errand *e, uint64_
 	gate_leave(&v->gate);
 }
 
-bool volume_may_drop(struct volume *v, uint64_t ino)
+bool volume_may_look(struct volume *v, uint64_t ino, bool drops)
 {
 	struct inode *i = volume_inode(v, ino);
 
-	return i && trim_allows(&v->trim, i);
+	return i && !parks(v) && (!drops || trim_allows(&v->trim, i));
 }

@@ -177,7 +177,7 @@ static void write_control(fuse_req_t req, fuse_ino_t ino, const char *text, size
 /* Not a use of the file, and not counted as one. */
 static void open_for_errand(fuse_req_t req, fuse_ino_t ino, enum errand_kind kind)
 {
-	if (kind == ERRAND_DROP && !volume_may_drop(fs_of(req)->volume, ino))
+	if (!volume_may_look(fs_of(req)->volume, ino, kind == ERRAND_DROP))
 		reply_result(req, -EBUSY);
 	else
 		(void)reply_open(req, ops_open_flags(true), ERRAND_FH);
