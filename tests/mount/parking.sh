@@ -6,7 +6,7 @@
 . "${TESTS:?}/lib.sh"
 
 WRITERS=4
-STORED=768         # pages that each of them stores, every third of its file
+STORED=3072        # pages that each of them stores, every third of its file
 PARKED=12          # as many as the kernel sends at once; there are 8 threads
 ROOM=$((160 << 20)) # for the mount, beside what the daemon has at its start
 

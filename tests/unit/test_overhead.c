@@ -37,7 +37,8 @@ static void anonymous__grows_with_what_is_touched(void **state)
 	assert_true(overhead_anonymous() < before + BYTES / 2);
 	for (size_t at = 0; at < BYTES; at += PAGE_BYTES)
 		p[at] = 1;
-	assert_in_range(overhead_anonymous() - before, BYTES * 9 / 10, UINT64_C(8) * BYTES); /* a sanitizer has its own */
+	/* A sanitizer has its own. */
+	assert_in_range(overhead_anonymous() - before, BYTES * 9 / 10, UINT64_C(8) * BYTES);
 	munmap(p, BYTES);
 }
 
