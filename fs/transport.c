@@ -43,6 +43,8 @@ static struct {
 	int fd;
 	bool replaying;
 	int replay_result;
+	pthread_key_t large; /* large_buffer() */
+	bool no_large;
 
 	pthread_mutex_t mutex; /* of all below */
 	pthread_cond_t reader_wanted, drained_cond;
@@ -222,20 +224,37 @@ static bool memory_is_swapped(void)
 	return sysinfo(&machine) == 0 && machine.freeswap != machine.totalswap;
 }
 
-/* Ours as long as this thread lives, and locked if we may. */
+static void drop_large_buffer(void *memory)
+{
+	munmap(memory, LARGE_REPLY_BYTES_MAX);
+}
+
+static void make_large_key(void)
+{
+	transport.no_large = pthread_key_create(&transport.large, drop_large_buffer) != 0;
+}
+
+/* This thread's as long as it lives, and locked if we may. */
 static uint8_t *large_buffer(void)
 {
-	static _Thread_local uint8_t *buffer;
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	void *memory;
 
-	if (buffer)
-		return buffer;
+	pthread_once(&once, make_large_key);
+	if (transport.no_large)
+		return NULL;
+	memory = pthread_getspecific(transport.large);
+	if (memory)
+		return memory;
 	memory = mmap(NULL, LARGE_REPLY_BYTES_MAX, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return NULL;
+	if (pthread_setspecific(transport.large, memory) != 0) {
+		drop_large_buffer(memory);
+		return NULL;
+	}
 	(void)mlock(memory, LARGE_REPLY_BYTES_MAX);
-	buffer = memory;
-	return buffer;
+	return memory;
 }
 
 /* T1, of pages of frames.  One look brings each into our page tables.  But where memory is swapped the first may have
