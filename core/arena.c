@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "failpoint.h"
 #include "lock.h"
+#include "log.h"
 
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
@@ -15,6 +17,8 @@
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
+
+enum { ZEROES = 128 /* pages written by one call */ };
 
 int arena_memfd(const char *name, int *ret_fd)
 {
@@ -92,16 +96,45 @@ int arena_populate(struct arena *a, size_t offset, size_t bytes)
 	lock_assert_may_sleep();
 	if (failpoint_hit(FAIL_ALLOC))
 		return -ENOMEM;
-	/* By the file first: whoever waits for memory there has not locked this process's mappings meanwhile. */
-	while (a->fd >= 0 && fallocate(a->fd, FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)bytes) < 0) {
-		if (errno != EINTR)
-			return -errno;
-	}
 	while (madvise(a->base + offset, bytes, MADV_POPULATE_WRITE) < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			return -errno;
 	}
 	return 0;
+}
+
+/* The same page of zeroes, over and over: it stays in the nearest cache. */
+static int write_zeroes(int fd, size_t offset, size_t bytes)
+{
+	static const uint8_t zeroes[PAGE_BYTES] __attribute__((aligned(PAGE_BYTES)));
+	struct iovec page[ZEROES];
+	ssize_t n;
+
+	for (unsigned i = 0; i < ZEROES; i++)
+		page[i] = (struct iovec){ .iov_base = (void *)zeroes, .iov_len = PAGE_BYTES };
+	while (bytes) {
+		n = pwritev(fd, page, (int)MIN(bytes >> PAGE_SHIFT, (size_t)ZEROES), (off_t)offset);
+		if (n < 0 && errno != EINTR)
+			return -errno;
+		n = MAX(n, (ssize_t)0) & ~(ssize_t)(PAGE_BYTES - 1);
+		offset += (size_t)n;
+		bytes -= (size_t)n;
+	}
+	return 0;
+}
+
+int arena_zero(struct arena *a, size_t offset, size_t bytes)
+{
+	int r = 0;
+
+	lock_assert_may_sleep();
+	if (a->fd >= 0)
+		r = write_zeroes(a->fd, offset, bytes);
+	if (r == 0)
+		r = arena_populate(a, offset, bytes);
+	if (r < 0 && arena_release(a, offset, bytes) < 0)
+		log_warning("memory that came in part could not be given back");
+	return r;
 }
 
 int arena_release(struct arena *a, size_t offset, size_t bytes)

@@ -32,6 +32,11 @@ void arena_stay_swappable(struct arena *a);
  * caller's part (core/room.h): in a memory cgroup, running out here kills. */
 int arena_populate(struct arena *a, size_t offset, size_t bytes) must_check;
 
+/* The same, for whole pages of which nothing matters any more.  Whoever waits for memory here has not locked this
+ * process's mappings meanwhile; and whoever is killed leaves nothing that arena_data_end() would not see, as
+ * fallocate(2) does. */
+int arena_zero(struct arena *a, size_t offset, size_t bytes) must_check;
+
 /* Give a range back to the system; it reads as zeroes then. */
 int arena_release(struct arena *a, size_t offset, size_t bytes) must_check;
 

@@ -81,8 +81,7 @@ static int refill(struct frames *f)
 	while (!r && done < n) {
 		unsigned len = run_length(frame + done, n - done);
 
-		r = arena_populate(f->arena, (size_t)frame[done] << PAGE_SHIFT,
-				   (size_t)len << PAGE_SHIFT);
+		r = arena_zero(f->arena, (size_t)frame[done] << PAGE_SHIFT, (size_t)len << PAGE_SHIFT);
 		if (!r)
 			done += len;
 	}

@@ -102,6 +102,29 @@ static void populate__takes_memory_and_release_gives_it_back(void **state)
 	arena_close(&a);
 }
 
+static void zero__takes_memory_that_can_be_found_again(void **state)
+{
+	int fd = *(int *)*state;
+	struct arena a, copy;
+
+	assert_int_equal(arena_open(fd, BYTES, false, &a), 0);
+	assert_int_equal(arena_zero(&a, 8 * PAGE_BYTES, 4 * PAGE_BYTES), 0);
+	assert_int_equal(used_pages(fd), 4);
+	assert_int_equal(arena_data_end(&a, 0), 12 * PAGE_BYTES);
+	a.base[9 * PAGE_BYTES] = 'x';
+	assert_int_equal(arena_zero(&a, 8 * PAGE_BYTES, 4 * PAGE_BYTES), 0);
+	assert_int_equal(a.base[9 * PAGE_BYTES], 0);
+	failpoint_arm(FAIL_ALLOC, 1);
+	assert_int_equal(arena_zero(&a, 0, PAGE_BYTES), -ENOMEM);
+	assert_int_equal(used_pages(fd), 4); /* what had come has gone */
+	a.base[8 * PAGE_BYTES] = 'x';
+	assert_int_equal(arena_open(fd, BYTES, true, &copy), 0);
+	assert_int_equal(arena_zero(&copy, 8 * PAGE_BYTES, PAGE_BYTES), 0);
+	assert_int_equal(a.base[8 * PAGE_BYTES], 'x'); /* in a copy nothing is written */
+	arena_close(&copy);
+	arena_close(&a);
+}
+
 static void copy__changes_stay_in_it(void **state)
 {
 	int fd = *(int *)*state;
@@ -139,6 +162,7 @@ int main(void)
 		TEST(open__again_finds_what_was_stored),
 		TEST(forget__tables_go_and_nothing_else),
 		TEST(populate__takes_memory_and_release_gives_it_back),
+		TEST(zero__takes_memory_that_can_be_found_again),
 		TEST(copy__changes_stay_in_it),
 		TEST(open__a_bad_descriptor_is_an_error),
 	};
