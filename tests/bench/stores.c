@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tests/bench/stores.c - random stores into a file that is mapped whole and hot, and the longest of them.
  *
- * Usage: stores DIRECTORY MIB SECONDS.  Prints stores a second, the longest in ms, and what 1 of 100,000 took, in ms.
+ * Usage: stores DIRECTORY MIB SECONDS.  Prints stores a second, and in ms the longest and what 1 of 100,000 took.
  * A store is seen by the file system when its page is made writable, and when it is written back: that is what holds one
  * up.
  */
