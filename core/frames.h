@@ -47,10 +47,13 @@ void frames_free(struct frames *f);
 
 void *frames_data(const struct frames *f, uint32_t frame);
 
+/* Warm frames that only page tables, and truncations, may take: a hole that is read needs no more. */
+enum { FRAMES_FOR_TABLES = 64 };
+
 /* Who may take the last warm frames. */
 enum frames_urgency {
 	FRAMES_ORDINARY,
-	FRAMES_URGENT, /* a writeback, or a page table: may use up the reserve */
+	FRAMES_URGENT, /* a writeback: may use up the reserve but for those */
 	FRAMES_FREEING, /* a truncation, too, and of store_limit what others leave it */
 	FRAMES_ORPHAN, /* a writeback to a file that has no name any more: FRAMES_OVERDRAFT beyond store_limit */
 };

@@ -90,9 +90,8 @@ static int refill(struct frames *f)
 	return done ? 0 : r;
 }
 
-static bool take_warm(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
+static bool take_warm(struct frames *f, unsigned n, unsigned floor, uint32_t *ret_frame)
 {
-	unsigned floor = urgency == FRAMES_ORDINARY ? f->reserve : 0;
 	bool enough;
 
 	lock_take(&f->lock);
@@ -105,26 +104,34 @@ static bool take_warm(struct frames *f, unsigned n, enum frames_urgency urgency,
 
 /* What is refilled is for all, so another thread may be quicker: then refill again.  The urgent take what is there
  * first: it may be that memory is there for nobody until their pages are written. */
-static int take_charged(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
+static int take_charged(struct frames *f, unsigned n, unsigned floor, uint32_t *ret_frame)
 {
 	lock_assert_may_sleep();
 	if (failpoint_hit(FAIL_ALLOC))
 		return FRAMES_FULL;
 	if (f->on_low && f->warm < f->reserve + WARM_LOW + n && !atomic_exchange(&f->low_told, true))
 		f->on_low(f->on_low_arg);
-	while (!take_warm(f, n, urgency, ret_frame))
+	while (!take_warm(f, n, floor, ret_frame))
 		if (refill(f))
 			return FRAMES_FULL;
 	return FRAMES_OK;
 }
 
-static int take(struct frames *f, unsigned n, enum frames_urgency urgency, uint32_t *ret_frame)
+/* How many are left to others. */
+static unsigned floor_of(const struct frames *f, enum frames_urgency urgency)
+{
+	if (urgency == FRAMES_ORDINARY)
+		return f->reserve;
+	return urgency == FRAMES_FREEING ? 0 : FRAMES_FOR_TABLES;
+}
+
+static int take(struct frames *f, unsigned n, enum frames_urgency urgency, unsigned floor, uint32_t *ret_frame)
 {
 	int r;
 
 	if (!frames_charge(f, n, urgency))
 		return FRAMES_FULL;
-	r = take_charged(f, n, urgency, ret_frame);
+	r = take_charged(f, n, floor, ret_frame);
 	if (r)
 		frames_uncharge(f, n);
 	return r;
@@ -155,7 +162,7 @@ void frames_on_low(struct frames *f, void (*call)(void *arg), void *arg)
 int frames_take(struct frames *f, uint16_t domain, unsigned n, enum frames_urgency urgency,
 		uint32_t *ret_frame)
 {
-	int r = take(f, n, urgency, ret_frame);
+	int r = take(f, n, urgency, floor_of(f, urgency), ret_frame);
 
 	for (unsigned i = 0; !r && i < n; i++) {
 		if (frames_history(f, ret_frame[i]))
@@ -169,7 +176,7 @@ int frames_take(struct frames *f, uint16_t domain, unsigned n, enum frames_urgen
 
 int frames_take_table(struct frames *f, unsigned n, uint32_t *ret_frame)
 {
-	int r = take(f, n, FRAMES_URGENT, ret_frame);
+	int r = take(f, n, FRAMES_URGENT, 0, ret_frame);
 
 	if (r)
 		return r;

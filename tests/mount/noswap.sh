@@ -49,14 +49,14 @@ echo 100 >"$group/memory.swappiness"
 # Bytes of the daemon in swap, when everything that can be is; 64 MiB are in files.
 squeeze() {
 	python3 - "$M" "$group" <<'PY'
-import os, sys
+import os, sys, time
 
 mount, group = sys.argv[1:]
 data = os.urandom(64 << 20)
 with open(f"{mount}/file", "wb", buffering=0) as f:
     for at in range(0, len(data), 1 << 20):
         f.write(data[at:at + (1 << 20)])
-for n in range(8):  # reclaim ages what was used before it takes it away
+for n in range(20):  # reclaim ages what was used before it takes it away
     for name, value in ("memory.force_empty", "0"), ("memory.limit_in_bytes", str(40 << 20)), ("memory.limit_in_bytes", "-1"):
         fd = os.open(f"{group}/{name}", os.O_WRONLY)
         try:
@@ -64,8 +64,11 @@ for n in range(8):  # reclaim ages what was used before it takes it away
         except OSError:
             pass  # it cannot be had
         os.close(fd)
-with open(f"{group}/memory.stat") as f:
-    swapped = next(int(line.split()[1]) for line in f if line.startswith("swap "))
+    with open(f"{group}/memory.stat") as f:
+        swapped = next(int(line.split()[1]) for line in f if line.startswith("swap "))
+    if swapped >= 32 << 20:
+        break
+    time.sleep(0.1)
 with open(f"{mount}/file", "rb") as f:
     assert f.read() == data, "what was written"
 print(swapped >> 20)

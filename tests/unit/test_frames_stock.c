@@ -33,8 +33,14 @@ static void take__until_it_is_full(void **state)
 	assert_true(n > CAPACITY / 2 && n < CAPACITY - FRAMES_FIRST); /* a reserve is left */
 	while (frames_take(s->f, 0, 1, FRAMES_URGENT, &frame[n]) == FRAMES_OK)
 		n++;
-	assert_int_equal(n, CAPACITY - FRAMES_FIRST);
+	assert_int_equal(n, CAPACITY - FRAMES_FIRST - FRAMES_FOR_TABLES);
+	for (unsigned i = 0; i < FRAMES_FOR_TABLES; i++)
+		assert_int_equal(frames_take_table(s->f, 1, &frame[n]), FRAMES_OK);
 	assert_int_equal(frames_take_table(s->f, 1, &frame[n]), FRAMES_FULL);
+	frames_put_table(s->f, frame[n]);
+	assert_int_equal(frames_take(s->f, 0, 1, FRAMES_FREEING, &frame[n]), FRAMES_OK);
+	for (unsigned i = 0; i < FRAMES_FOR_TABLES; i++)
+		assert_int_equal(frames_unpin(s->f, frame[--n]), FRAMES_OK);
 	assert_int_equal(frames_unpin(s->f, frame[--n]), FRAMES_OK);
 	assert_int_equal(frames_take(s->f, 0, 2, FRAMES_URGENT, &frame[n]), FRAMES_FULL); /* all or none */
 	assert_int_equal(frames_take(s->f, 0, 1, FRAMES_URGENT, &frame[n]), FRAMES_OK);
@@ -66,12 +72,12 @@ static void take__the_urgent_ask_nobody_while_there_is_a_reserve(void **state)
 		;
 	while (frames_warm(s->f) > RESERVE)
 		assert_int_equal(frames_take(s->f, 0, 1, FRAMES_ORDINARY, &frame), FRAMES_OK);
-	for (unsigned n = 0; n < RESERVE; n++) {
+	for (unsigned n = FRAMES_FOR_TABLES; n < RESERVE; n++) {
 		failpoint_arm(FAIL_ALLOC, 2); /* the first is the call itself */
 		assert_int_equal(frames_take(s->f, 0, 1, FRAMES_URGENT, &frame), FRAMES_OK);
 	}
 	failpoint_arm(FAIL_ALLOC, 0);
-	assert_int_equal(frames_warm(s->f), 0);
+	assert_int_equal(frames_warm(s->f), FRAMES_FOR_TABLES);
 }
 
 static void on_surplus(void *arg)
