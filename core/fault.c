@@ -498,10 +498,11 @@ static bool unfinished(const struct batch *b)
 int fault_run(struct batch *b)
 {
 	do {
-		int r = look(b) ? add_missing_nodes(b) : 0;
+		bool missing = look(b);
+		int r = charge(b);
 
-		if (!r)
-			r = charge(b);
+		if (!r && missing) /* who is refused leaves no nodes behind, which are charged to nobody */
+			r = add_missing_nodes(b);
 		if (!r)
 			r = prepare(b);
 		if (r < 0)

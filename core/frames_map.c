@@ -189,6 +189,12 @@ static void forget(struct frames *f, uint32_t at)
 	f->known--;
 }
 
+/* What is unswept is told by words of 0: those behind it that were found in use have to stay as they are. */
+static bool is_being_swept(const struct frames *f, uint32_t at)
+{
+	return (uint64_t)at * FRAMES_RANGE < f->unswept_end && (uint64_t)(at + 1) * FRAMES_RANGE > f->unswept;
+}
+
 void frames_map_cold(struct frames *f, uint32_t frame)
 {
 	uint32_t at = frame / FRAMES_RANGE;
@@ -196,7 +202,7 @@ void frames_map_cold(struct frames *f, uint32_t frame)
 	ASSERT(has(f->held, frame) && !has(f->warm_bits, frame));
 	clear(f->held, frame);
 	f->cold_from = MIN(f->cold_from, at);
-	if (--f->region[at].held == 0)
+	if (--f->region[at].held == 0 && !is_being_swept(f, at))
 		forget(f, at);
 }
 

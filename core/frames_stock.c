@@ -132,8 +132,10 @@ static int take(struct frames *f, unsigned n, enum frames_urgency urgency, unsig
 	if (!frames_charge(f, n, urgency))
 		return FRAMES_FULL;
 	r = take_charged(f, n, floor, ret_frame);
-	if (r)
+	if (r) {
 		frames_uncharge(f, n);
+		frames_tell_room(f); /* somebody may have been refused for the sake of these */
+	}
 	return r;
 }
 

@@ -190,12 +190,17 @@ static int adopt_rows(struct itable *t)
 	return r;
 }
 
-/* Records that were used have memory: a number beyond that was never written by us. */
+static bool has_data(int fd, uint32_t chunk)
+{
+	off_t at = (off_t)chunk_offset(chunk), data = lseek(fd, at, SEEK_DATA);
+
+	return data >= at && data < (off_t)chunk_offset(chunk + 1);
+}
+
+/* Records that were used have memory, or others of their chunk: a number beyond that was never written by us. */
 static bool has_memory(int fd, uint64_t records)
 {
-	off_t last = (off_t)(FIRST_OFFSET + (records - 1) * sizeof(struct inode_record));
-
-	return records <= numbers_max() + 1 && (records <= 1 || lseek(fd, last, SEEK_DATA) == last);
+	return records <= numbers_max() + 1 && (records <= 1 || has_data(fd, (uint32_t)((records - 1) >> CHUNK_BITS)));
 }
 
 /* To look at what has no memory would bring some. */
@@ -209,6 +214,16 @@ static void adopt_chunk(struct itable *t, uint32_t chunk)
 		t->used_bits[i / 64] |= UINT64_C(1) << (i % 64);
 		t->used++;
 	}
+}
+
+/* Who is killed while he takes memory for a chunk has taken some of it: what has any has all. */
+static int complete(struct itable *t, int fd, uint32_t chunk)
+{
+	off_t end = (off_t)chunk_offset(chunk + 1);
+
+	if (t->arena.fd < 0 || t->gone[chunk] || lseek(fd, (off_t)chunk_offset(chunk), SEEK_HOLE) >= end)
+		return 0;
+	return arena_populate(&t->arena, chunk_offset(chunk), CHUNK_BYTES);
 }
 
 /* The records of a file system that is gone on with. */
@@ -228,7 +243,10 @@ static int adopt(struct itable *t, int fd)
 			return r;
 	}
 	for (uint32_t chunk = 0; chunk < t->chunks; chunk++) {
-		t->gone[chunk] = lseek(fd, (off_t)chunk_offset(chunk), SEEK_DATA) >= (off_t)chunk_offset(chunk + 1);
+		t->gone[chunk] = !has_data(fd, chunk);
+		r = complete(t, fd, chunk);
+		if (r < 0)
+			return r;
 		adopt_chunk(t, chunk);
 	}
 	return 0;

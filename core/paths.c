@@ -19,8 +19,8 @@ static int add_name(void *arg, uint32_t dir, const struct names_entry *e)
 	struct paths *p = arg;
 	uint32_t record = (uint32_t)e->ino;
 
-	if (record >= p->records || p->parent[record])
-		return 0;
+	if (record >= p->records || dir >= p->records || p->parent[record])
+		return 0; /* made since they were counted, or in something that was */
 	if (p->used + e->len + 1 > p->size) {
 		size_t size = MAX(p->size * 2, (size_t)64 << 10);
 		char *bytes = size < UINT32_MAX ? mem_alloc(size, 1) : NULL;

@@ -144,7 +144,7 @@ static void adopt__what_nobody_uses_can_be_taken_at_once(void **state)
 	for (uint32_t k = FRAMES_FIRST; k < 600; k += 2)
 		assert_int_equal(adopt_one(s, k, 0), 0);
 	frames_adopt_end(s->f);
-	while (frames_take(s->f, 0, 1, FRAMES_URGENT, &frame) == FRAMES_OK) {
+	while (frames_take(s->f, 0, 1, FRAMES_FREEING, &frame) == FRAMES_OK) {
 		assert_false(taken[frame] || (frame < 600 && frame % 2 == 0));
 		taken[frame] = true;
 		n++;

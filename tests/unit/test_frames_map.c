@@ -8,7 +8,7 @@
 
 #include "tests/unit/frames_store.h"
 
-enum { REGIONS = 4, MANY = (REGIONS - 1) * FRAMES_RANGE };
+enum { REGIONS = 10, MANY = 3 * FRAMES_RANGE };
 
 /* A store of several regions. */
 static int setup_large(void **state)
@@ -133,6 +133,27 @@ static void reclaim__an_empty_region_costs_nothing(void **state)
 	assert_int_equal(frames_metadata_bytes(s->f), full);
 }
 
+/* The first that go back are not all there are, so some regions are empty before those in front of them are swept. */
+static void reclaim__what_another_process_left_is_swept_once(void **state)
+{
+	struct store *s = *state;
+	const uint32_t end = (REGIONS - 1) * FRAMES_RANGE;
+
+	for (uint32_t frame = FRAMES_FIRST; frame < end; frame++) {
+		_Atomic uint32_t slot = frame;
+
+		assert_int_equal(frames_adopt(s->f, &slot, 1, 0, false), 0);
+	}
+	frames_adopt_end(s->f);
+	for (uint32_t frame = FRAMES_FIRST; frame < end; frame++)
+		assert_int_equal(frames_unref(s->f, frame), FRAMES_OK);
+	reclaim_all(s);
+	assert_int_equal(s->f->unswept, end);
+	assert_int_equal(frames_used(s->f), 0);
+	assert_in_range(frames_warm(s->f), 1, 2 * FRAMES_RANGE);
+	assert_int_equal(take_one(s), FRAMES_FIRST);
+}
+
 static void hold__many_at_once_are_as_many_one_by_one(void **state)
 {
 	struct store *s = *state;
@@ -167,7 +188,7 @@ static void take__up_to_the_last_number(void **state)
 	if (!s->f)
 		skip();
 	s->f->cold_from = s->f->regions - 1; /* as if all others were taken */
-	while (frames_take(s->f, 0, 1, FRAMES_URGENT, frame) == FRAMES_OK) {
+	while (frames_take(s->f, 0, 1, FRAMES_FREEING, frame) == FRAMES_OK) {
 		assert_true(frame[0] > last);
 		last = frame[0];
 		if (last >= UINT32_MAX - 4)
@@ -194,6 +215,7 @@ int main(void)
 		LARGE_TEST(reclaim__the_highest_first),
 		LARGE_TEST(reclaim__an_empty_region_costs_nothing),
 		cmocka_unit_test_setup_teardown(take__up_to_the_last_number, setup_largest, teardown),
+		LARGE_TEST(reclaim__what_another_process_left_is_swept_once),
 		LARGE_TEST(hold__many_at_once_are_as_many_one_by_one),
 	};
 
