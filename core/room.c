@@ -156,6 +156,18 @@ int room_take(struct room *r, uint64_t bytes)
 	return result;
 }
 
+void room_tell_limit(struct room *r)
+{
+	uint64_t limit;
+
+	lock_take(&r->lock);
+	(void)limit_moved_locked(r);
+	limit = r->limit;
+	lock_drop(&r->lock);
+	if (r->on_limit)
+		r->on_limit(r->on_limit_arg, limit);
+}
+
 void room_on_limit(struct room *r, void (*call)(void *arg, uint64_t bytes), void *arg)
 {
 	r->on_limit_arg = arg;

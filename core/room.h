@@ -30,6 +30,8 @@ int room_take(struct room *r, uint64_t bytes) must_check;
 /* `call` is told, without locks, of the limit of a memory cgroup above this process: the smallest, when memory is first
  * taken under one and when it has changed; UINT64_MAX when there is none any more. */
 void room_on_limit(struct room *r, void (*call)(void *arg, uint64_t bytes), void *arg);
+/* Tell it now, moved or not. */
+void room_tell_limit(struct room *r);
 
 /* Would this many bytes leave others with more than they need?  Takes nothing. */
 bool room_spare(struct room *r, uint64_t bytes);

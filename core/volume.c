@@ -493,6 +493,7 @@ void volume_on_dirty_max(struct volume *v, void (*call)(void *arg, uint64_t byte
 {
 	v->on_dirty_max_arg = arg;
 	v->on_dirty_max = call;
+	room_tell_limit(v->room);
 }
 
 void volume_on_room(struct volume *v, void (*call)(void *arg), void *arg)

@@ -10,7 +10,12 @@
 
 #include "volume_inside.h"
 
-enum { SAMPLE_REST = 50 /* times as long as it took */, SAMPLE_REST_MS = 1000 /* at least */, PARKED_REST_MS = 1000 };
+enum {
+	SAMPLE_REST = 50,       /* times as long as it took */
+	SAMPLE_REST_MS = 1000,  /* at least */
+	NO_SAMPLE_REST_MS = 60000,
+	PARKED_REST_MS = 1000,
+};
 
 static int64_t now_ms(void)
 {
@@ -51,6 +56,14 @@ static void end_sample(struct volume *v)
 	v->cache.bytes = sample_pages(&v->cache.sample) << PAGE_SHIFT;
 	v->cache.taken = now;
 	v->cache.not_before = now + MAX((now - v->cache.began) * SAMPLE_REST, (int64_t)SAMPLE_REST_MS);
+	v->cache.sampling = false;
+	v->cache.asked = false;
+}
+
+/* It is not to be asked for again soon, and says nothing. */
+static void drop_sample(struct volume *v)
+{
+	v->cache.not_before = now_ms() + NO_SAMPLE_REST_MS;
 	v->cache.sampling = false;
 	v->cache.asked = false;
 }
@@ -112,6 +125,10 @@ void volume_errand_done(struct volume *v, const struct volume_errand *e, uint64_
 
 	if (!e->drops && error == -EBUSY) {
 		v->cache.sampling = false; /* begun anew, when it may be */
+		return;
+	}
+	if (!e->drops && error && error != -ESTALE && error != -ENOENT) {
+		drop_sample(v); /* nobody can look */
 		return;
 	}
 	if (!e->drops) {

@@ -148,6 +148,23 @@ bool caller_is(fuse_req_t req, uid_t owner)
 	return uid == 0 || (uid != NOBODY && uid == owner);
 }
 
+bool caller_is_stranger(fuse_req_t req, uid_t owner)
+{
+	const uint64_t reads_all = UINT64_C(1) << CAP_DAC_OVERRIDE | UINT64_C(1) << CAP_DAC_READ_SEARCH;
+	const struct fuse_ctx *ctx = fuse_req_ctx(req);
+	uid_t uid = ctx->uid;
+	struct status s;
+
+	if (uid == 0 || uid == owner)
+		return false;
+	s = status_of_thread(ctx->pid, 0);
+	if (uid == NOBODY)
+		uid = s.uid;
+	if (uid == NOBODY || uid == 0 || uid == owner)
+		return false;
+	return !((s.capabilities & reads_all) && has_all_users(ctx->pid));
+}
+
 bool caller_is_in(fuse_req_t req, gid_t group)
 {
 	pid_t thread = fuse_req_ctx(req)->pid;

@@ -14,6 +14,9 @@
 
 /* Is the caller `owner`, or root? */
 bool caller_is(fuse_req_t req, uid_t owner);
+/* Is he known to be neither, and not to have a capability to read what is others' either? The one question where
+ * doubt is for him: the kernel has looked already. */
+bool caller_is_stranger(fuse_req_t req, uid_t owner);
 /* Is he in `group`, or has he CAP_FSETID, in the first user namespace? */
 bool caller_is_in(fuse_req_t req, gid_t group);
 /* Has he CAP_SYS_ADMIN, in the first user namespace? */

@@ -486,6 +486,12 @@ int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, co
 	return 0;
 }
 
+bool control_is_guarded(const struct control *c, uint64_t ino, uint64_t fh, uid_t *ret_owner)
+{
+	*ret_owner = c->uid;
+	return !is_tenants(c, ino) && !(fh & FOR_ALL);
+}
+
 void control_release(struct control *c, uint64_t fh)
 {
 	texts_drop(c->texts, fh & ~FOR_ALL);

@@ -150,7 +150,7 @@ enum errand_kind errand_of(pid_t opener, uint64_t ino)
 	const struct errands *e = errand.shared;
 	uint32_t at;
 
-	if (!e || opener != e->notifier || e->done == e->batch)
+	if (!e || opener <= 0 || opener != e->notifier || e->done == e->batch)
 		return ERRAND_NONE;
 	at = e->at;
 	if (at >= e->count || e->list[at].ino != ino)

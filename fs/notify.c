@@ -43,7 +43,7 @@ static struct {
 	bool counts; /* there is cachestat(2) */
 } notify = {.clone_fd = -1, .root_fd = -1, .counts = true};
 
-/* --- errands ------------------------------------------------------------------------------------- */
+/* --- an errand ----------------------------------------------------------------------------------- */
 
 /* As in <linux/mman.h> of 6.5. */
 struct cached {
@@ -97,21 +97,13 @@ static void run(struct errand *e)
 	if (fd < 0)
 		return;
 	e->before = e->after = count_pages(fd);
+	if (!e->drops && !notify.counts)
+		e->error = -ENOSYS;
 	if (e->drops && e->before) {
 		e->error = -posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
 		e->after = notify.counts ? count_pages(fd) : 0;
 	}
 	close(fd);
-}
-
-static void run_errands(void)
-{
-	struct errand *e;
-
-	while ((e = errand_next(notify.errands))) {
-		run(e);
-		errand_ended(notify.errands);
-	}
 }
 
 /* --- the start ----------------------------------------------------------------------------------- */
@@ -218,6 +210,19 @@ static void leave_if_gone(const struct notify_start *start)
 	_exit(0);
 }
 
+/* N1, between two errands, too: a batch may take long. */
+static void run_errands(const struct notify_start *start)
+{
+	struct errand *e;
+
+	while ((e = errand_next(notify.errands))) {
+		run(e);
+		errand_ended(notify.errands);
+		if (poll(&(struct pollfd){.fd = notify.mounts_fd, .events = POLLPRI}, 1, 0) > 0)
+			leave_if_gone(start);
+	}
+}
+
 static void take_pressure(short events)
 {
 	if (events & POLLERR) { /* its group has gone */
@@ -236,7 +241,7 @@ _Noreturn void notify_run(const struct notify_start *start)
 	begin(start);
 	leave_if_gone(start); /* before we looked */
 	for (;;) {
-		run_errands();
+		run_errands(start);
 		polled[0] = (struct pollfd){.fd = notify.errand_fd, .events = POLLIN};
 		polled[1] = (struct pollfd){.fd = notify.mounts_fd, .events = POLLPRI};
 		polled[2] = (struct pollfd){.fd = notify.pressure_fd, .events = POLLPRI};

@@ -57,10 +57,15 @@ static struct control_job *new_job(const struct control_job *what, size_t text)
 static void open_now(const struct control_job *job, const struct interrupt *interrupt)
 {
 	struct control *control = fs_of(job->req)->control;
+	uid_t owner;
 	uint64_t fh;
 	int r;
 
 	r = control_open(control, job->ino, job->flags, job->unique, interrupt, &fh);
+	if (r == 0 && control_is_guarded(control, job->ino, fh, &owner) && caller_is_stranger(job->req, owner)) {
+		control_release(control, fh);
+		r = -EACCES;
+	}
 	if (r < 0)
 		reply_result(job->req, r);
 	else if (!reply_open(job->req, FOPEN_DIRECT_IO | FOPEN_NOFLUSH, fh))

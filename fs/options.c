@@ -346,7 +346,7 @@ static int take_option(struct reader *r, char *text)
 	return row->take(r, &named, value);
 }
 
-static void preset(struct options *o)
+void options_preset(struct options *o)
 {
 	memset(o, 0, sizeof(*o));
 	o->mode = 01777;
@@ -365,7 +365,7 @@ int options_parse(const char *text, struct options *o, char *err, size_t errlen)
 	size_t len = 0;
 	int r;
 
-	preset(o);
+	options_preset(o);
 	for (const char *p = text;; p++) {
 		if (*p && *p != ',') {
 			if (*p == '\\' && (p[1] == ',' || p[1] == '\\'))

@@ -65,6 +65,9 @@ struct options {
 
 enum { OPTIONS_ERROR_BYTES = 256 };
 
+/* What holds where nothing else is said. */
+void options_preset(struct options *o);
+
 /* Read a comma-separated list (a comma in a value is written "\,") on top of the presets. */
 int options_parse(const char *text, struct options *o, char *err, size_t errlen) must_check;
 

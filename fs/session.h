@@ -64,13 +64,15 @@ struct session {
 	uint32_t layout;
 	uint32_t init_bytes, init_reply_bytes;
 	_Atomic uint32_t sent_anew; /* this worker has been sent something that none had been sent before */
+	_Atomic uint32_t dirty_bound; /* how much of the mount may be dirty is bounded for a control group's sake */
+	uint32_t unused0_;
 	_Atomic int64_t serves_since_ms; /* CLOCK_MONOTONIC, of the last worker that came so far */
 	uint64_t life; /* how many workers have been sent something that none had been sent before */
 	uint8_t init[INIT_BYTES_MAX];
 	uint8_t init_reply[INIT_BYTES_MAX];
 	struct poison poison;
 	struct death_signs death;
-	uint8_t unused_[PAGE_BYTES - 4 * sizeof(uint32_t) - 2 * sizeof(uint64_t) - 2 * INIT_BYTES_MAX -
+	uint8_t unused_[PAGE_BYTES - 6 * sizeof(uint32_t) - 2 * sizeof(uint64_t) - 2 * INIT_BYTES_MAX -
 			sizeof(struct poison) - sizeof(struct death_signs)];
 	struct session_slot slot[SESSION_SLOTS];
 	struct session_kept kept[SESSION_KEPT];

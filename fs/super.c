@@ -258,7 +258,8 @@ void super_run_notifier(void)
 	super.watch.start_notifier = fork_notifier;
 	watch_begin_notifier(&super.watch);
 	close(ready[1]);
-	(void)wait_for(ready[0], NOTIFIER_MS);
+	/* Signals wait for whoever heeds them. */
+	(void)poll(&(struct pollfd){.fd = ready[0], .events = POLLIN}, 1, NOTIFIER_MS);
 	close(ready[0]);
 }
 
@@ -346,6 +347,7 @@ static int start_mount(const struct options *o, const char *source, const char *
 		log_warning("this kernel does not send requests again, as Linux 6.9 does: if the worker dies the mount ends");
 	be_reachable();
 	super_make_errands();
+	mount_tune(&super.mount, o); /* before a worker bounds more for its control group's sake */
 	r = super_run_worker(why);
 	if (r == 0)
 		super_run_notifier();
@@ -363,7 +365,6 @@ int super_start(const struct options *o, const char *source, const char *mountpo
 		super_clean_up();
 		return r;
 	}
-	mount_tune(&super.mount, o);
 	log_info("mounted: %llu pages, %llu inodes, databases in %s", (unsigned long long)o->size_pages,
 		 (unsigned long long)o->nr_inodes, super.rundir.path);
 	return 0;

@@ -26,7 +26,7 @@
 #include "fs/poison.h"
 #include "fs/takeover.h"
 
-enum { LARGE_REPLY_BYTES_MAX = WRITE_BYTES_MAX + PAGE_BYTES };
+enum { LARGE_REPLY_BYTES_MAX = WRITE_BYTES_MAX + PAGE_BYTES, SMALL_REPLY_BYTES_MAX = 2 * PAGE_BYTES };
 /* As in session.h: they are first used when memory is short. */
 _Static_assert(sizeof(struct session) + (size_t)SESSION_THREADS * LARGE_REPLY_BYTES_MAX <= 32 << 20,
 	       "fits when there is no memory for pages any more");
@@ -261,8 +261,12 @@ static uint8_t *large_buffer(void)
  * gone again when the last is there: then they are copied. */
 static ssize_t send_large(int fd, const struct iovec *iov, int count, size_t bytes)
 {
-	uint8_t *reply = NULL;
+	uint8_t *reply = NULL, small[SMALL_REPLY_BYTES_MAX];
 
+	if (bytes <= sizeof(small)) { /* this thread has just stored into it */
+		gather(small, iov, count);
+		return write(fd, small, bytes);
+	}
 	if (bytes <= LARGE_REPLY_BYTES_MAX && memory_is_swapped())
 		reply = large_buffer();
 	if (reply) {

@@ -55,6 +55,7 @@ static const struct handover_row rows[] = {
 	HANDOVER_ROW("control", HANDOVER_NUMBER, super.options.control),
 	HANDOVER_ROW("merge_optin", HANDOVER_NUMBER, super.options.merge_optin),
 	HANDOVER_ROW("mount_flags", HANDOVER_NUMBER, super.options.mount_flags),
+	HANDOVER_MORE("max_ratio", HANDOVER_NUMBER, super.options.max_ratio),
 	HANDOVER_MORE("noswap", HANDOVER_NUMBER, super.options.noswap),
 	HANDOVER_MORE("refusal", HANDOVER_TEXT, super.refusal.text),
 	HANDOVER_MORE("refusal_error", HANDOVER_NUMBER, super.refusal.error),
@@ -157,6 +158,7 @@ int super_receive(int handover_fd, bool *ret_foreground, const char **ret_mountp
 {
 	int r;
 
+	options_preset(&super.options);
 	r = handover_read(handover_fd, rows, ARRAY_SIZE(rows), why);
 	close(handover_fd);
 	if (r < 0)

@@ -239,6 +239,8 @@ static bool is_worker(struct watch *w, pid_t pid, int status)
 	} else if (pid == w->notifier) {
 		notifier_ended(w, status);
 	} else if (pid == w->notifier_past) {
+		/* it may have said so after it was asked to go */
+		(void)atomic_compare_exchange_strong(&w->session->errands.notifier, &(int32_t){pid}, 0);
 		w->notifier_past = 0;
 	} else if (pid != w->mount->unmounter && w->left) {
 		w->left--;
@@ -391,6 +393,7 @@ static void wait_for_event(struct watch *w)
 int watch_until_end(struct watch *w)
 {
 	w->dying = death_sees_crash(&w->death); /* what came while others waited for the first worker */
+	reap(w);
 	while (!w->ended) {
 		wait_for_event(w);
 		reap(w);

@@ -63,6 +63,9 @@ static void bound_dirty(void *arg, uint64_t bytes)
 {
 	const struct worker_start *start = arg;
 
+	if (bytes == UINT64_MAX && !start->session->dirty_bound)
+		return; /* it is as the mount's options, or somebody since, have it */
+	start->session->dirty_bound = bytes != UINT64_MAX;
 	mount_bound_dirty(start->mount, bytes, start->max_ratio);
 }
 

@@ -2,8 +2,7 @@
 /* tests/bench/stores.c - random stores into a file that is mapped whole and hot, and the longest of them.
  *
  * Usage: stores DIRECTORY MIB SECONDS.  Prints stores a second, and in ms the longest and what 1 of 100,000 took.
- * A store is seen by the file system when its page is made writable, and when it is written back: that is what holds one
- * up.
+ * A store is seen by the file system when its page is made writable, and when it is written back: what holds it up.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -32,4 +32,15 @@ dirty_max() {
 	echo -1 >"$group/memory.limit_in_bytes"
 	dd if=/dev/urandom of="$M/more" bs=1M count=16 status=none
 	[ "$(dirty_max)" -ge $((64 << 20)) ] || die "without a limit $(dirty_max) bytes may be dirty"
+	unmount
+
+	# So it does where the limit was there first, by whatever worker or program, and with the limit it goes.
+	echo $((256 << 20)) >"$group/memory.limit_in_bytes"
+	in_group "$KSMFS" -o size=1g "test-$$" "$M"
+	[ "$(dirty_max)" -le $((9 << 20)) ] || die "in a group with a limit $(dirty_max) bytes may be dirty"
+	"$KSMFS" --upgrade "$M" >/dev/null || die "no upgrade"
+	[ "$(dirty_max)" -le $((9 << 20)) ] || die "after an upgrade $(dirty_max) bytes may be dirty"
+	echo -1 >"$group/memory.limit_in_bytes"
+	kill_worker
+	[ "$(dirty_max)" -ge $((64 << 20)) ] || die "the limit has gone, and $(dirty_max) bytes may be dirty"
 }
