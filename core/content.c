@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* core/content.c - 256 small hash tables that grow by an eighth at a time, and shrink as they empty.
+/* core/content.c - 256 small hash tables that grow by an eighth at a time, and shrink when somebody asks for it.
  *
  * The top byte of a tag is its shard; the rest, scaled to the shard's size, its place.  Entries are probed
  * linearly and removed by shifting back, so there are no tombstones.  A frame with as many slots as it may
@@ -76,33 +76,39 @@ static uint32_t whole_pages(uint64_t entries)
 	return (uint32_t)((entries + SHARD_MIN - 1) / SHARD_MIN * SHARD_MIN);
 }
 
-static bool resize(struct shard *s, uint32_t size)
+/* All entries to a larger or smaller table; returns the old one, whose size *io_size is then. */
+static uint64_t *move_to(struct shard *s, uint64_t *entry, uint32_t *io_size)
 {
 	struct shard old = { .entry = s->entry, .size = s->size };
-	uint64_t *entry = bulk_map(size * sizeof(*entry));
 
-	if (!entry)
-		return false;
 	s->entry = entry;
-	s->size = size;
+	s->size = *io_size;
 	s->count = 0;
 	for (uint32_t i = 0; i < old.size; i++)
 		if (old.entry[i])
 			place(s, old.entry[i]);
-	bulk_unmap(old.entry, old.size * sizeof(*old.entry));
-	return true;
+	*io_size = old.size;
+	return old.entry;
 }
 
 static bool grow(struct shard *s)
 {
-	return resize(s, s->size + MAX((uint32_t)SHARD_MIN, s->size / 8 / SHARD_MIN * SHARD_MIN));
+	uint32_t size = s->size + MAX((uint32_t)SHARD_MIN, s->size / 8 / SHARD_MIN * SHARD_MIN);
+	uint64_t *entry = bulk_map(size * sizeof(*entry));
+
+	if (!entry)
+		return false;
+	entry = move_to(s, entry, &size);
+	bulk_unmap(entry, size * sizeof(*entry));
+	return true;
 }
 
-/* What has become too large for what is left is a waste of memory, and no more: so it may fail. */
-static void shrink(struct shard *s)
+/* What it would shrink to; 0: it is not sparse. */
+static uint32_t smaller(const struct shard *s)
 {
-	if (s->size > SHARD_MIN && (uint64_t)s->count * 100 < (uint64_t)s->size * SPARSE_PERCENT)
-		(void)resize(s, whole_pages((uint64_t)s->count * 100 / ROOMY_PERCENT + 1));
+	if (s->size <= SHARD_MIN || (uint64_t)s->count * 100 >= (uint64_t)s->size * SPARSE_PERCENT)
+		return 0;
+	return whole_pages((uint64_t)s->count * 100 / ROOMY_PERCENT + 1);
 }
 
 static bool insert_locked(struct shard *s, uint64_t entry) REQUIRES(s->lock)
@@ -328,7 +334,6 @@ static void forget(struct content *c, struct shard *s, uint32_t tag, uint32_t fr
 		s->shelved--;
 	else
 		remove_locked(s, entry_of(tag, frame));
-	shrink(s);
 }
 
 bool content_pin(struct content *c, uint32_t frame)
@@ -413,6 +418,41 @@ void content_unref(struct content *c, uint32_t frame)
 		(void)unindex(c, frame, FRAMES_UNINDEX_IDLE);
 	else if (frames_look(c->frames, frame).shelved) /* or another that has come in its place */
 		unshelve(c, frame);
+}
+
+static uint32_t smaller_now(struct shard *s)
+{
+	uint32_t size;
+
+	lock_take(&s->lock);
+	size = smaller(s);
+	lock_drop(&s->lock);
+	return size;
+}
+
+/* What has become too large for what is left is a waste of memory, and no more: so it may fail. */
+static void shrink(struct shard *s, uint32_t size)
+{
+	uint64_t *entry = bulk_map(size * sizeof(*entry));
+
+	if (!entry)
+		return;
+	lock_take(&s->lock);
+	if (smaller(s) && smaller(s) <= size)
+		entry = move_to(s, entry, &size);
+	lock_drop(&s->lock);
+	bulk_unmap(entry, size * sizeof(*entry));
+}
+
+void content_reclaim(struct content *c)
+{
+	lock_assert_may_sleep();
+	for (unsigned i = 0; i < ARRAY_SIZE(c->shard); i++) {
+		uint32_t size = smaller_now(&c->shard[i]);
+
+		if (size)
+			shrink(&c->shard[i], size);
+	}
 }
 
 uint64_t content_entries(struct content *c)

@@ -47,6 +47,9 @@ bool content_condemn(struct content *c, uint32_t frame);
 void content_unpin(struct content *c, uint32_t frame);
 void content_unref(struct content *c, uint32_t frame);
 
+/* Give back what the index has become too large by; not under a lock of anybody's. */
+void content_reclaim(struct content *c);
+
 uint64_t content_entries(struct content *c);
 uint64_t content_bytes(struct content *c);
 

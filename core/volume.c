@@ -129,6 +129,7 @@ static bool reclaim(void *arg)
 	if (frames_reclaim(v->pool.frames))
 		return true;
 	reclaim_records(v);
+	content_reclaim(v->pool.content);
 	return false;
 }
 

@@ -173,6 +173,7 @@ static void index__grows_and_shrinks_with_what_is_in_it(void **state)
 	for (unsigned n = 0; n < N; n++) {
 		content_unpin(c, frame[n]);
 		assert_int_equal(content_entries(c), N - 1 - n);
+		content_reclaim(c);
 		assert_true(content_bytes(c) <= empty + (N - n) * 20 + PAGE_BYTES);
 		if (n % 100 == 0 && n + 1 < N)
 			assert_int_equal(content_count(c, frame[n + 1]), 1);
@@ -187,20 +188,26 @@ static void index__stays_large_without_memory(void **state)
 	static uint32_t frame[N];
 	struct fixture *f = *state;
 	struct content *c = f->v->pool.content;
+	uint64_t full;
 	uint32_t found;
 
 	for (unsigned n = 0; n < N; n++) {
 		frame[n] = take(f, 0, A + n);
 		assert_int_equal(find(f, n << 12, 0, A + n, frame[n], &found), CONTENT_INSERTED);
 	}
+	full = content_bytes(c);
 	for (unsigned n = 0; n < N; n++) {
-		failpoint_arm(FAIL_ALLOC, 1);
 		content_unpin(c, frame[n]);
+		failpoint_arm(FAIL_ALLOC, 1);
+		content_reclaim(c);
 		failpoint_arm(FAIL_ALLOC, 0);
 		if (n + 1 < N)
 			assert_int_equal(content_count(c, frame[n + 1]), 1);
 	}
 	assert_int_equal(content_entries(c), 0);
+	assert_int_equal(content_bytes(c), full);
+	content_reclaim(c);
+	assert_true(content_bytes(c) < full);
 }
 
 enum { THREADS = 4, CONTENTS = 150 };
