@@ -90,7 +90,6 @@ until("a is trimmed", lambda: figure("trim/bytes") >= BYTES)
 same(figure("trim/bytes"), BYTES, "trim/bytes")
 same(figure("trim/ranges"), 1, "trim/ranges")
 same(cached_of(a), 0, "pages of a in the cache")
-until("a sample without a", lambda: figure("store/cache_bytes") == 0)
 
 # --- what comes back soon is counted, and left alone for longer
 same(open(a, "rb").read(), content("a"), "a")
@@ -98,6 +97,7 @@ until("a refault", lambda: figure("trim/refaults") == 1)
 trimmed, stall = time.monotonic(), stalled()
 until("a is trimmed again", lambda: figure("trim/ranges") == 2)
 assert time.monotonic() - trimmed > 1.25 * AGE or stalled() != stall, "not left alone for twice as long"
+until("a sample without a", lambda: figure("store/cache_bytes") == 0)
 
 # --- a file that somebody has open stays
 set_("trim_age", 1)
