@@ -86,6 +86,22 @@ static void remove_stale(int dir_fd)
 		close(fd);
 }
 
+/* The number of a device is somebody else's as soon as its file system is gone, and its supervisor may not be yet. */
+static bool is_ours(int dir_fd, const char *name)
+{
+	int fd = new_socket(SOCK_NONBLOCK, PATIENCE_S);
+	struct ucred listener = {0};
+	socklen_t len = sizeof(listener);
+	bool ours;
+
+	if (fd < 0)
+		return false;
+	ours = connect_in(dir_fd, name, fd) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &len) == 0 && listener.pid == getpid();
+	close(fd);
+	return ours;
+}
+
 static int listen_in(int dir_fd, const char *name, int fd)
 {
 	struct sockaddr_un a = address(dir_fd, name);
@@ -105,6 +121,7 @@ int order_open(const struct mountinfo *mount, int *ret_fd, char ret_path[PATH_MA
 	if (dir_fd < 0)
 		return dir_fd;
 	remove_stale(dir_fd);
+	unlinkat(dir_fd, name, 0); /* whose it was, his mount is gone */
 	fd = new_socket(SOCK_NONBLOCK, PATIENCE_S);
 	r = fd < 0 ? fd : listen_in(dir_fd, name, fd);
 	close(dir_fd);
@@ -117,11 +134,30 @@ int order_open(const struct mountinfo *mount, int *ret_fd, char ret_path[PATH_MA
 	return 0;
 }
 
+static int open_directory_of(const char *path, const char **ret_name)
+{
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+
+	if (!slash)
+		return -1;
+	*ret_name = slash + 1;
+	snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path), path);
+	return open(dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
+}
+
 void order_close(int *fd, const char *path)
 {
+	const char *name;
+	int dir_fd;
+
 	if (*fd < 0)
 		return;
-	unlink(path);
+	dir_fd = open_directory_of(path, &name);
+	if (dir_fd >= 0 && is_ours(dir_fd, name))
+		unlinkat(dir_fd, name, 0);
+	if (dir_fd >= 0)
+		close(dir_fd);
 	close(*fd);
 	*fd = -1;
 }
