@@ -32,7 +32,7 @@ swapon "$swap" 2>"$T/err" || {
 }
 give_swap_back() {
 	ended=0
-	swapoff "$swap" || ended=1
+	within 10 swapoff "$swap" || ended=1
 	[ "$swap" = "$T/swap" ] || losetup -d "$swap" || ended=1
 	return $ended
 }
