@@ -100,6 +100,25 @@ killed_in_group() {
 	awk '$1 == "oom_kill" { print $2 }' "$group/memory.oom_control"
 }
 
+# The same, with $2 of swap that goes with it. The group is first: whoever skips for want of one leaves no swap behind.
+mount_in_group_with_swap() {
+	needs mkswap swapon
+	mount_in_group "$1"
+	swap=$T/swap
+	(umask 077 && fallocate -l "$2" "$swap" && mkswap -q "$swap") 2>"$T/err" || skip "no swap file: $(cat "$T/err")"
+	swapon "$swap" 2>"$T/err" || {
+		swap=$(losetup -f --show "$swap" 2>>"$T/err") && swapon "$swap" 2>>"$T/err" || skip "no swap: $(cat "$T/err")"
+	}
+	at_end() {
+		ended=0
+		within 10 rmdir "$group" || ended=1
+		within 10 swapoff "$swap" || ended=1 # ENOMEM while the last of the group goes
+		[ "$swap" = "$T/swap" ] || losetup -d "$swap" || ended=1
+		return $ended
+	}
+	echo 100 >"$group/memory.swappiness"
+}
+
 # Process ids of the mount at $1: a daemon's binary with the mount point on its command line.
 processes() {
 	for p in /proc/[0-9]*; do

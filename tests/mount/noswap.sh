@@ -24,27 +24,7 @@ attr_is store/noswap 0 || die "it says noswap, and nobody has"
 unmount
 
 # --- whose it is
-needs mkswap swapon
-swap=$T/swap
-(umask 077 && fallocate -l 256m "$swap" && mkswap -q "$swap") 2>"$T/err" || skip "no swap file: $(cat "$T/err")"
-swapon "$swap" 2>"$T/err" || {
-	swap=$(losetup -f --show "$swap" 2>>"$T/err") && swapon "$swap" 2>>"$T/err" || skip "no swap: $(cat "$T/err")"
-}
-give_swap_back() {
-	ended=0
-	within 10 swapoff "$swap" || ended=1
-	[ "$swap" = "$T/swap" ] || losetup -d "$swap" || ended=1
-	return $ended
-}
-at_end() {
-	give_swap_back
-}
-mount_in_group size=256m
-at_end() {
-	within 10 rmdir "$group"
-	give_swap_back
-}
-echo 100 >"$group/memory.swappiness"
+mount_in_group_with_swap size=256m 256m
 
 # Bytes of the daemon in swap, when everything that can be is; 64 MiB are in files.
 squeeze() {

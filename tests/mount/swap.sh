@@ -4,23 +4,9 @@
 # comes back byte for byte; what the daemon works with stays in memory.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
-needs mkswap swapon
 
-mount_in_group size=512m
+mount_in_group_with_swap size=512m 256m
 [ -w "$group/memory.force_empty" ] || skip "memory cannot be asked for"
-swap=$T/swap
-(umask 077 && fallocate -l 256m "$swap" && mkswap -q "$swap") 2>"$T/err" || skip "no swap file: $(cat "$T/err")"
-swapon "$swap" 2>"$T/err" || {
-	swap=$(losetup -f --show "$swap" 2>>"$T/err") && swapon "$swap" 2>>"$T/err" || skip "no swap: $(cat "$T/err")"
-}
-at_end() {
-	ended=0
-	within 10 rmdir "$group" || ended=1
-	within 10 swapoff "$swap" || ended=1 # ENOMEM while the last of the group goes
-	[ "$swap" = "$T/swap" ] || losetup -d "$swap" || ended=1
-	return $ended
-}
-echo 100 >"$group/memory.swappiness"
 
 python3 - "$M" "$group" "$(worker)" <<'PY'
 import sys, time

@@ -4,27 +4,13 @@
 # request into it or an answer out of it: workers may be killed meanwhile, and nobody gets an error.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
-needs mkswap swapon
 
 [ -w /proc/sys/vm/compact_memory ] || skip "memory cannot be compacted"
 echo 1 >/proc/sys/vm/compact_memory &
 compactor=$!
 # It waits for pages that any mount of the machine has not written back.
 within 10 sh -c "! kill -0 $compactor 2>/dev/null" || skip "compacting memory does not come to an end"
-mount_in_group size=512m # first: who skips has no swap to give up
-swap=$T/swap
-(umask 077 && fallocate -l 512m "$swap" && mkswap -q "$swap") 2>"$T/err" || skip "no swap file: $(cat "$T/err")"
-swapon "$swap" 2>"$T/err" || {
-	swap=$(losetup -f --show "$swap" 2>>"$T/err") && swapon "$swap" 2>>"$T/err" || skip "no swap: $(cat "$T/err")"
-}
-at_end() {
-	ended=0
-	within 10 rmdir "$group" || ended=1
-	within 10 swapoff "$swap" || ended=1 # ENOMEM while the last of the group goes
-	[ "$swap" = "$T/swap" ] || losetup -d "$swap" || ended=1
-	return $ended
-}
-echo 100 >"$group/memory.swappiness"
+mount_in_group_with_swap size=512m 512m
 
 python3 - "$M" "$group" <<'PY' || die "somebody did more than wait"
 import mmap, sys, time
