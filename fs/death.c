@@ -6,11 +6,13 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -51,26 +53,45 @@ static unsigned long flags_of(int tasks_fd, const char *tid)
 	return at ? strtoul(at + 1, NULL, 10) : 0;
 }
 
-/* D1 */
-static bool are_all_exiting(int tasks_fd)
+static bool is_exiting(int tasks_fd, const char *tid)
+{
+	return flags_of(tasks_fd, tid) & (PF_EXITING | PF_POSTCOREDUMP | PF_DUMPCORE);
+}
+
+static unsigned long count_threads(int tasks_fd)
+{
+	struct stat st;
+
+	return fstat(tasks_fd, &st) < 0 ? ULONG_MAX : st.st_nlink - 2; /* besides "." and ".." */
+}
+
+/* D1. The kernel's list ends early where the thread that it has come to has gone meanwhile, so it is counted, too:
+ * once the first thread exits there will be no new ones, and a list of as many as there were has all of them. */
+static bool are_all_exiting(int tasks_fd, pid_t pid)
 {
 	static union {
 		struct dirent64 aligned;
 		char bytes[TASKS_BYTES];
 	} buf;
+	unsigned long threads, listed = 0;
 	const struct dirent64 *entry;
+	char first[16];
 	long n;
 
-	n = syscall(SYS_getdents64, tasks_fd, &buf, sizeof(buf));
-	if (n <= 0 || n > (long)sizeof(buf) - (long)sizeof(struct dirent64))
+	snprintf(first, sizeof(first), "%ld", (long)pid);
+	if (!is_exiting(tasks_fd, first))
 		return false;
+	threads = count_threads(tasks_fd);
+	n = syscall(SYS_getdents64, tasks_fd, &buf, sizeof(buf));
 	for (long at = 0; at < n; at += entry->d_reclen) {
 		entry = (const void *)(buf.bytes + at);
-		if (entry->d_name[0] != '.' &&
-		    !(flags_of(tasks_fd, entry->d_name) & (PF_EXITING | PF_POSTCOREDUMP | PF_DUMPCORE)))
+		if (entry->d_name[0] == '.')
+			continue;
+		if (!is_exiting(tasks_fd, entry->d_name))
 			return false;
+		listed++;
 	}
-	return true;
+	return listed > 0 && listed >= threads;
 }
 
 static int status_of(pid_t pid)
@@ -95,7 +116,7 @@ bool death_is_past(pid_t pid, int *ret_status)
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	past = are_all_exiting(fd);
+	past = are_all_exiting(fd, pid);
 	close(fd);
 	if (past)
 		*ret_status = status_of(pid);
