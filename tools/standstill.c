@@ -7,12 +7,15 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-/* Stopped, traced, or no more than what is left of it. */
-static bool stands(const char *stat_path)
+enum task { TASK_GONE, TASK_STANDS, TASK_RUNS };
+
+/* It stands: stopped, traced, or no more than what is left of it. */
+static enum task look_at(const char *stat_path)
 {
 	char stat[512];
 	const char *state;
@@ -22,28 +25,44 @@ static bool stands(const char *stat_path)
 	if (fd >= 0)
 		close(fd);
 	if (n < 0)
-		return true; /* it has gone */
+		return TASK_GONE;
 	stat[n] = '\0';
 	state = strrchr(stat, ')');
-	return state && state[1] && strchr("TtZX", state[2]);
+	return state && state[1] && strchr("TtZX", state[2]) ? TASK_STANDS : TASK_RUNS;
 }
 
+static unsigned long count_threads(int tasks_fd)
+{
+	struct stat st;
+
+	return fstat(tasks_fd, &st) < 0 ? 0 : st.st_nlink - 2; /* besides "." and ".." */
+}
+
+/* The kernel's list of threads ends early where the one that it has come to has gone meanwhile: whoever is not in it
+ * is still counted when all the others stand. */
 static bool all_stand(pid_t pid)
 {
+	enum task task = TASK_STANDS;
 	char dir[64], path[384];
+	unsigned long stand = 0;
 	struct dirent *d;
-	bool all = true;
+	bool whole;
 	DIR *tasks;
 
 	snprintf(dir, sizeof(dir), "/proc/%d/task", (int)pid);
 	tasks = opendir(dir);
-	while (tasks && all && (d = readdir(tasks))) {
+	if (!tasks)
+		return true;
+	while (task != TASK_RUNS && (d = readdir(tasks))) {
+		if (*d->d_name == '.')
+			continue;
 		snprintf(path, sizeof(path), "%s/%s/stat", dir, d->d_name);
-		all = *d->d_name == '.' || stands(path);
+		task = look_at(path);
+		stand += task == TASK_STANDS;
 	}
-	if (tasks)
-		closedir(tasks);
-	return all;
+	whole = count_threads(dirfd(tasks)) <= stand;
+	closedir(tasks);
+	return task != TASK_RUNS && whole;
 }
 
 bool standstill_is_served(pid_t supervisor)

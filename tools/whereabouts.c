@@ -264,12 +264,21 @@ struct children {
 	pid_t *pid;
 };
 
+static bool uses_the_mount(pid_t pid)
+{
+	char name[32];
+
+	(void)read_proc(pid, "comm", name, sizeof(name));
+	return !strcmp(name, "ksmfs-notify\n") || !strcmp(name, "ksmfs-umount\n");
+}
+
 static bool add_child(void *arg, pid_t pid)
 {
 	struct children *c = arg;
 	char state = 'X';
 
-	if (parent_of(pid, &state) == c->parent && state != 'Z' && state != 'X' && c->count < WORKERS_MAX)
+	if (parent_of(pid, &state) == c->parent && state != 'Z' && state != 'X' && c->count < WORKERS_MAX &&
+	    !uses_the_mount(pid))
 		c->pid[c->count++] = pid;
 	return false;
 }

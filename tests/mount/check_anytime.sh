@@ -5,6 +5,7 @@
 . "${TESTS:?}/lib.sh"
 
 mount_ksmfs size=64m
+set_attr trim_age 1
 mkdir "$M/dir"
 python3 - "$M" <<'PY'
 import sys
@@ -57,6 +58,21 @@ state_is "$super" S || die "the supervisor does not go on"
 kill -STOP "$super"
 looks "$run" '^ok$' 0
 state_is "$super" T || die "the supervisor goes on though it was not stopped by the check"
+kill -CONT "$worker"
+looks "$M" '^ok$' 0
+
+# Whoever waits for the worker cannot be stopped, and need not be: the notifier, in the middle of an errand.
+notifier=$(role notify)
+waits() {
+	grep -q '^request_wait_answer$' "/proc/$notifier/wchan"
+}
+kill -STOP "$notifier"
+cat "$M/a" "$M/dir/b" >/dev/null
+sleep 3 # it is told to drop what nobody uses
+kill -STOP "$worker"
+kill -CONT "$notifier"
+within 5 waits || die "the notifier is given nothing to do"
+looks "$M" '^ok$' 0
 kill -CONT "$worker"
 looks "$M" '^ok$' 0
 
