@@ -305,9 +305,9 @@ static void unmake(struct volume *v, const struct receipt_names *n)
 	struct inode *i = volume_inode(v, n->ino);
 	int r;
 
-	if (!i || i->record->lookups || i->record->opens)
+	if (!i)
 		return;
-	r = S_ISDIR(inode_attr_get(i).mode) ? volume_rmdir(v, n->dir, name) : volume_unlink(v, n->dir, name);
+	r = volume_unmake_name(v, n->dir, name, i);
 	if (r < 0)
 		log_debug("what nobody was told of stays: %s", strerror(-r));
 }

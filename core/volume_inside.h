@@ -86,6 +86,9 @@ int64_t volume_cache_age_ms(struct volume *v); /* -1: there is none */
 
 /* volume_lookup.c: of the names.  A directory that things can be put into or looked up in. */
 int volume_get_dir(struct volume *v, uint64_t ino, struct inode **ret) must_check;
+/* A name goes that its maker was never told of, with the inode it was made for; if it is still that one's, and nobody
+ * knows of it. */
+int volume_unmake_name(struct volume *v, uint64_t dir, struct name name, struct inode *i) must_check;
 void volume_fill(struct inode *i, struct volume_entry *ret);
 int volume_names_errno(int r); /* of names.h */
 

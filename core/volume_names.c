@@ -362,7 +362,8 @@ static int may_remove(struct volume *v, struct inode *i, bool directory)
 	return directory ? must_be_empty(v, i) : 0;
 }
 
-static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, bool directory,
+/* `unknown`: only if it is that inode, and nobody knows it; or 0. */
+static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, bool directory, uint64_t unknown,
 			 struct inode **ret) REQUIRES(v->names_lock)
 {
 	struct inode *dir, *i = NULL;
@@ -375,6 +376,8 @@ static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, b
 	r = volume_get_dir(v, dir_ino, &dir);
 	if (!r)
 		r = get_child(v, dir_ino, name, &i);
+	if (!r && unknown && (inode_ino(i) != unknown || i->record->lookups || i->record->opens))
+		r = -ESTALE;
 	if (!r)
 		r = guard_leave(dir, i);
 	if (!r)
@@ -398,13 +401,13 @@ static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, b
 	return 0;
 }
 
-static int remove_name(struct volume *v, uint64_t dir, struct name name, bool directory)
+static int remove_name(struct volume *v, uint64_t dir, struct name name, bool directory, uint64_t unknown)
 {
 	struct inode *i = NULL;
 	int r;
 
 	begin(v);
-	r = remove_locked(v, dir, name, directory, &i);
+	r = remove_locked(v, dir, name, directory, unknown, &i);
 	lock_drop(&v->names_lock);
 	if (i)
 		volume_bury(v, i);
@@ -414,12 +417,17 @@ static int remove_name(struct volume *v, uint64_t dir, struct name name, bool di
 
 int volume_unlink(struct volume *v, uint64_t dir, struct name name)
 {
-	return remove_name(v, dir, name, false);
+	return remove_name(v, dir, name, false, 0);
 }
 
 int volume_rmdir(struct volume *v, uint64_t dir, struct name name)
 {
-	return remove_name(v, dir, name, true);
+	return remove_name(v, dir, name, true, 0);
+}
+
+int volume_unmake_name(struct volume *v, uint64_t dir, struct name name, struct inode *i)
+{
+	return remove_name(v, dir, name, is_dir(i), inode_ino(i));
 }
 
 /* --- rename ----------------------------------------------------------------------------------- */

@@ -12,6 +12,7 @@
  */
 #include "fs/caller.h"
 
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@ struct status {
 	bool is_user; /* no thread of the kernel */
 	bool has_memory; /* nor one as far as older kernels tell */
 	uint64_t capabilities; /* effective, in whatever user namespace */
+	uint64_t pending; /* signals, its own and its process's */
 };
 
 enum { NUMBERS = 4 };
@@ -83,6 +85,8 @@ static void read_line(const char *line, struct status *s)
 		s->has_memory = true;
 	if (strncmp(line, "CapEff:", 7) == 0)
 		s->capabilities = strtoull(line + 7, NULL, 16);
+	if (strncmp(line, "SigPnd:", 7) == 0 || strncmp(line, "ShdPnd:", 7) == 0)
+		s->pending |= strtoull(line + 7, NULL, 16);
 }
 
 static struct status read_status(const char *path, gid_t group)
@@ -182,4 +186,11 @@ bool caller_is_admin(fuse_req_t req)
 
 	return find_thread(thread, 0, &s) && s.has_memory && (s.capabilities & UINT64_C(1) << CAP_SYS_ADMIN) &&
 	       has_all_users(thread);
+}
+
+bool caller_is_killed(pid_t thread)
+{
+	struct status s;
+
+	return find_thread(thread, 0, &s) && (s.pending & UINT64_C(1) << (SIGKILL - 1));
 }

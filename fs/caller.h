@@ -21,3 +21,5 @@ bool caller_is_stranger(fuse_req_t req, uid_t owner);
 bool caller_is_in(fuse_req_t req, gid_t group);
 /* Has he CAP_SYS_ADMIN, in the first user namespace? */
 bool caller_is_admin(fuse_req_t req);
+/* Is `thread` to be killed? */
+bool caller_is_killed(pid_t thread);

@@ -166,6 +166,8 @@ void death_expect(struct death *d, struct death_signs *signs)
 
 bool death_sees_crash(struct death *d)
 {
+	if (!d->signs)
+		return false;
 	for (unsigned n = 0; n < DEATH_CANARIES; n++) {
 		pid_t thread = atomic_load(&d->signs->canary[n]);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/rest.c - requests are read, and given back to the kernel by asking it to resend them.  Between two looks
- * they lie in the kernel as if nobody had read them: so a signal ends the wait of who gets killed.
+ * they lie in the kernel as if nobody had read them: so a signal ends the wait of who gets killed.  Who was killed
+ * while they had been read does not look again, and is answered.
  *
  * That the mount has gone from the tree must be seen here: an umount that has dirty pages to write back waits for
  * somebody to serve, and nobody will.  The supervisor then ends the connection.
@@ -9,13 +10,16 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
+#include "fs/caller.h"
 #include "fs/newer.h"
 
 enum { LOOK_MS = 100 };
@@ -119,14 +123,18 @@ static bool asks_for_umount(const struct fuse_in_header *head)
 static void look_at(struct rest *r)
 {
 	const struct fuse_in_header *head = (const void *)r->request;
-	struct fuse_out_header out = {.len = sizeof(out), .error = -EAGAIN};
+	struct fuse_out_header out = {.len = sizeof(out)};
 
 	ASSERT(head);
 	out.unique = head->unique;
 	if (is_forget(head))
 		keep_forgets(r, head);
-	else if (asks_for_umount(head) && write(r->fuse_fd, &out, sizeof(out)) < 0)
-		log_debug("umount does not wait any more: %s", strerror(errno));
+	else if (caller_is_killed((pid_t)head->pid))
+		out.error = -EINTR;
+	else if (asks_for_umount(head))
+		out.error = -EAGAIN;
+	if (out.error && write(r->fuse_fd, &out, sizeof(out)) < 0)
+		log_debug("nobody waits for an answer any more: %s", strerror(errno));
 }
 
 static short events_of(int fd, short events, int ms)
@@ -136,14 +144,23 @@ static short events_of(int fd, short events, int ms)
 	return poll(&polled, 1, ms) > 0 ? polled.revents : 0;
 }
 
-/* W1 */
+static void let_sleep_for(int ms)
+{
+	const struct timeval tv = {.tv_usec = ms * 1000};
+
+	(void)setitimer(ITIMER_REAL, &(struct itimerval){.it_interval = tv, .it_value = tv}, NULL);
+}
+
+/* W1.  What was there to be read may have gone with its caller: then the clock ends the wait for something else. */
 static void look_at_all(struct rest *r)
 {
 	const struct fuse_out_header resend = {.len = sizeof(resend), .error = NEWER_NOTIFY_RESEND};
 
+	let_sleep_for(LOOK_MS);
 	while (events_of(r->fuse_fd, POLLIN, 0) & POLLIN)
 		if (read(r->fuse_fd, r->request, REQUEST_BYTES_MAX) >= (ssize_t)sizeof(struct fuse_in_header))
 			look_at(r);
+	let_sleep_for(0);
 	if (write(r->fuse_fd, &resend, sizeof(resend)) < 0)
 		log_debug("the kernel does not send requests again: %s", strerror(errno));
 }
@@ -173,12 +190,28 @@ static bool is_in_tree(const struct mountinfo *mount, const char *mountpoint)
 	return mountinfo_where(mount, mountpoint, at) != -ENOENT;
 }
 
+static void wake(int signo)
+{
+}
+
+static void hear_the_clock(void)
+{
+	const struct sigaction action = {.sa_handler = wake};
+	sigset_t clock;
+
+	sigemptyset(&clock);
+	sigaddset(&clock, SIGALRM);
+	if (sigaction(SIGALRM, &action, NULL) < 0 || sigprocmask(SIG_UNBLOCK, &clock, NULL) < 0)
+		log_debug("the clock is not heard: %s", strerror(errno));
+}
+
 void rest_until_end(struct session *s, int fuse_fd, const struct mountinfo *mount, const char *mountpoint)
 {
 	static const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000}, retry = {.tv_sec = 1};
 	struct rest r = {.session = s, .fuse_fd = fuse_fd};
 	struct pollfd polled[2];
 
+	hear_the_clock();
 	while (open_all(&r) < 0)
 		nanosleep(&retry, NULL);
 	polled[0] = (struct pollfd){.fd = fuse_fd, .events = POLLIN};

@@ -278,12 +278,26 @@ static ssize_t send_large(int fd, const struct iovec *iov, int count, size_t byt
 	return writev(fd, iov, count);
 }
 
+const struct fuse_in_header *transport_request(void)
+{
+	return (const void *)own_slot->request;
+}
+
+/* And not a notification, nor what libfuse has to say to an INTERRUPT before it comes to this request. */
+static bool is_answer(const struct iovec *iov)
+{
+	const struct fuse_out_header *out = iov[0].iov_base;
+
+	return own_slot && out->unique == transport_request()->unique;
+}
+
 static ssize_t send_reply(int fd, struct iovec *iov, int count, void *userdata)
 {
 	size_t bytes = iov_bytes(iov, count);
 	uint8_t *reply;
 
-	receipt_answer();
+	if (is_answer(iov))
+		receipt_answer();
 	if (!own_slot || bytes > sizeof(own_slot->reply))
 		return send_large(fd, iov, count, bytes);
 	reply = own_slot->reply;
@@ -300,11 +314,6 @@ static ssize_t receive(int fd, void *buf, size_t len, void *userdata)
 }
 
 /* --- requests ------------------------------------------------------------------------------------ */
-
-const struct fuse_in_header *transport_request(void)
-{
-	return (const void *)own_slot->request;
-}
 
 /* Behind the end of everything (-1) there are no pages to be dropped, and so no locks to be had. */
 void transport_attr_changed(fuse_ino_t ino)
@@ -460,6 +469,7 @@ static void start_thread(void)
 	log_warning("cannot start a request thread: %s", strerror(-r));
 	pthread_mutex_lock(&transport.mutex);
 	transport.threads--;
+	pthread_cond_signal(&transport.drained_cond);
 	pthread_mutex_unlock(&transport.mutex);
 }
 

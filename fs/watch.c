@@ -239,8 +239,8 @@ static bool is_worker(struct watch *w, pid_t pid, int status)
 	} else if (pid == w->notifier) {
 		notifier_ended(w, status);
 	} else if (pid == w->notifier_past) {
-		/* it may have said so after it was asked to go */
-		(void)atomic_compare_exchange_strong(&w->session->errands.notifier, &(int32_t){pid}, 0);
+		if (w->session) /* it may have said so after it was asked to go */
+			(void)atomic_compare_exchange_strong(&w->session->errands.notifier, &(int32_t){pid}, 0);
 		w->notifier_past = 0;
 	} else if (pid != w->mount->unmounter && w->left) {
 		w->left--;
@@ -346,8 +346,9 @@ static void take_signal(struct watch *w, const struct signalfd_siginfo *info)
 {
 	switch (info->ssi_signo) {
 	case SIGCHLD:
-		/* The worker says so itself when it has canaries, and when it crashes: its core may take long. */
-		if (info->ssi_code == SI_USER && (pid_t)info->ssi_pid == w->worker && death_sees_crash(&w->death))
+		/* The worker says so itself when it has canaries, and when it crashes: its core may take long.
+		 * Where somebody else's signal was waiting already, who sent this one is not told. */
+		if (w->worker && death_sees_crash(&w->death))
 			w->dying = true;
 		break;
 	case SIGUSR1:

@@ -23,8 +23,8 @@ struct whereabouts {
 /* `arg` is a mount point, or a directory with names.db.  Without a supervisor: 0 for a directory only. */
 int whereabouts_find(const char *arg, struct whereabouts *ret);
 
-/* Children of the supervisor that serve the mount; not those that use it, and may wait for who serves: who looks after the
- * kernel's page cache, and who unmounts.  Those that have ended are left out. */
+/* Children of the supervisor that serve the mount; not those that use it, and may wait for who serves: who looks after
+ * the kernel's page cache, and who unmounts.  Those that have ended are left out. */
 enum { WORKERS_MAX = 8 };
 unsigned whereabouts_workers(pid_t supervisor, pid_t ret[WORKERS_MAX]);
 

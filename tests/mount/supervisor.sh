@@ -39,6 +39,23 @@ prlimit --pid "$super" --nofile=1024:1024
 [ "$(cat "$M/f")" = content ] || die "what was there is there no more"
 unmount
 
+# Each worker tells the supervisor of its canaries, also while another child dies: it holds both of them then.
+mount_ksmfs size=8m
+canaries() {
+	find "/proc/$(supervisor)/fd" -lname 'anon_inode:*pidfd*' | wc -l
+}
+has_both() {
+	[ "$(canaries)" = 2 ]
+}
+for round in 1 2 3 4 5 6 7 8 9 10; do
+	within 5 has_both || die "of round $round's worker $(canaries) canaries are known"
+	notifier=$(role ksmfs-notify)
+	"$KSMFS" --recover "$M" >"$T/out" # no row of deaths
+	kill -KILL "$(worker)" $notifier
+	[ -e "$M" ]
+done
+unmount
+
 # The mount goes with its supervisor, wherever it is now.
 mkdir -p "$T/here/mnt"
 mount_ksmfs size=8m "$T/here/mnt"

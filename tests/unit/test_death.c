@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,7 @@ static pid_t start_child(void)
 	}
 	for (unsigned n = 0; n < THREADS; n++)
 		while (!atomic_load(&threads[n]))
-			usleep(50);
+			sched_yield();
 	return child;
 }
 
