@@ -117,25 +117,6 @@ int fault_add_nodes(struct pool *p, struct inode *i, uint64_t index)
 	return 0; /* if others were quicker, or took nodes away, publishing finds out */
 }
 
-static int add_missing_nodes(struct batch *b)
-{
-	const uint64_t leaf = ~(uint64_t)(PTAB_FANOUT - 1);
-	uint64_t done = UINT64_MAX;
-
-	for (unsigned n = 0; n < b->count; n++) {
-		struct fault *f = &b->fault[n];
-		int r;
-
-		if (f->stage != LOOK || (f->index & leaf) == done)
-			continue;
-		r = fault_add_nodes(b->pool, b->inode, f->index);
-		if (r < 0)
-			return r;
-		done = f->index >= INODE_DIRECT ? f->index & leaf : UINT64_MAX;
-	}
-	return 0;
-}
-
 /* Charge for the holes that are about to be filled; what does not fit is cut off. */
 static int charge(struct batch *b)
 {
@@ -273,6 +254,29 @@ static int prepare(struct batch *b)
 			b->count = n;
 			return n ? 0 : r;
 		}
+	}
+	return 0;
+}
+
+/* Last of all before publishing: who is refused leaves no nodes behind, which are charged to nobody, and who clears
+ * slots meanwhile takes away those that hold nothing yet. */
+static int add_missing_nodes(struct batch *b)
+{
+	const uint64_t leaf = ~(uint64_t)(PTAB_FANOUT - 1);
+	uint64_t done = UINT64_MAX;
+
+	for (unsigned n = 0; n < b->count; n++) {
+		struct fault *f = &b->fault[n];
+		int r;
+
+		if (f->stage != PUBLISH || (f->index & leaf) == done)
+			continue;
+		r = fault_add_nodes(b->pool, b->inode, f->index);
+		if (r < 0) {
+			b->count = n;
+			return n ? 0 : r;
+		}
+		done = f->index >= INODE_DIRECT ? f->index & leaf : UINT64_MAX;
 	}
 	return 0;
 }
@@ -501,10 +505,10 @@ int fault_run(struct batch *b)
 		bool missing = look(b);
 		int r = charge(b);
 
-		if (!r && missing) /* who is refused leaves no nodes behind, which are charged to nobody */
-			r = add_missing_nodes(b);
 		if (!r)
 			r = prepare(b);
+		if (!r && missing)
+			r = add_missing_nodes(b);
 		if (r < 0)
 			return r;
 		publish(b);

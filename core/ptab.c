@@ -3,8 +3,9 @@
  *
  *   direct -> leaf       the direct slots are copied into a node, which becomes the root   [raise]
  *   root   -> child 0    of a new root, when an index beyond the tree's span is needed     [raise]
+ *   direct -> a root     of any height without children, where all of them are holes       [start_tree]
  *   nothing -> child     on the way down to an index                                       [ptab_extend]
- *   node   -> nothing    when all of it has been cleared                                   [clear_node]
+ *   node   -> nothing    when all of it has been cleared, or nothing is left in it         [clear_node, ptab_prune]
  */
 #include "ptab.h"
 
@@ -106,14 +107,31 @@ _Atomic uint32_t *ptab_leaf(const struct inode *i, const struct frames *f, uint6
 	return slot;
 }
 
+static unsigned height_for(uint64_t index, unsigned height)
+{
+	while (index >= span(height))
+		height++;
+	return height;
+}
+
+/* There is neither a tree nor anything that would have to be put into one. */
+static bool is_bare(const struct inode *i)
+{
+	unsigned n = 0;
+
+	while (n < INODE_DIRECT && i->record->direct[n] == SLOT_HOLE)
+		n++;
+	return !i->record->root && n == INODE_DIRECT;
+}
+
 unsigned ptab_missing(const struct inode *i, const struct frames *f, uint64_t index)
 {
 	uint64_t root = i->record->root;
-	unsigned height = root_height(root), level = height, frame = (uint32_t)root, raised;
+	unsigned height = root_height(root), level = height_for(index, height), frame = (uint32_t)root;
+	unsigned raised = level - height;
 
-	while (index >= span(level))
-		level++;
-	raised = level - height;
+	if (raised && is_bare(i))
+		return level;
 	if (raised) /* the new root's child 0 is the old tree, and the index is not in it */
 		return raised + level - 1;
 	for (; level > 1; level--) {
@@ -139,11 +157,21 @@ static void raise_root(struct inode *i, const struct frames *f, uint32_t spare)
 	failpoint_kill(KILL_root_raised);
 }
 
+/* Empty: what it would take over are holes, and a leaf of them would hold nothing. */
+static void start_tree(struct inode *i, unsigned height, uint32_t spare)
+{
+	failpoint_kill(KILL_root_before);
+	i->record->root = root_word(height, spare);
+	failpoint_kill(KILL_root_raised);
+}
+
 unsigned ptab_extend(struct inode *i, const struct frames *f, uint64_t index, const uint32_t *spare)
 {
-	unsigned used = 0, level;
+	unsigned used = 0, level = height_for(index, 0);
 	uint32_t frame;
 
+	if (level && is_bare(i))
+		start_tree(i, level, spare[used++]);
 	while (index >= span(root_height(i->record->root)))
 		raise_root(i, f, spare[used++]);
 	level = root_height(i->record->root);
@@ -202,6 +230,14 @@ static bool clear_node(struct clear *c, uint32_t frame, unsigned level, uint64_t
 	return !c->full;
 }
 
+/* All of the tree is holes, and so are the direct slots from now on. */
+static void drop_root(struct inode *i)
+{
+	for (unsigned n = 0; n < INODE_DIRECT; n++)
+		i->record->direct[n] = SLOT_HOLE;
+	i->record->root = 0;
+}
+
 unsigned ptab_clear(struct inode *i, const struct frames *f, uint64_t from, uint64_t end,
 		    uint32_t *ret_slot, unsigned max, uint32_t *ret_node, unsigned *ret_nodes)
 {
@@ -211,9 +247,7 @@ unsigned ptab_clear(struct inode *i, const struct frames *f, uint64_t from, uint
 
 	if (root_height(root)) {
 		if (from < end && clear_node(&c, (uint32_t)root, root_height(root), 0)) {
-			for (unsigned n = 0; n < INODE_DIRECT; n++)
-				i->record->direct[n] = SLOT_HOLE;
-			i->record->root = 0;
+			drop_root(i);
 			c.node[c.nodes++] = (uint32_t)root;
 		}
 	} else {
@@ -223,6 +257,38 @@ unsigned ptab_clear(struct inode *i, const struct frames *f, uint64_t from, uint
 	}
 	*ret_nodes = c.nodes;
 	return c.count;
+}
+
+static bool is_empty(const _Atomic uint32_t *node)
+{
+	unsigned n = 0;
+
+	while (n < PTAB_FANOUT && !atomic_load_explicit(&node[n], memory_order_relaxed))
+		n++;
+	return n == PTAB_FANOUT;
+}
+
+unsigned ptab_prune(struct inode *i, const struct frames *f, uint64_t index, uint32_t *ret_node)
+{
+	uint64_t root = i->record->root;
+	unsigned height = root_height(root), depth = 0, n = 0;
+	uint32_t way[PTAB_LEVELS_MAX] = { (uint32_t)root }, child;
+
+	if (!height || index >= span(height))
+		return 0;
+	while (depth + 1 < height && (child = node_at(f, way[depth])[child_of(index, height - depth)]))
+		way[++depth] = child;
+	for (bool more = true; more && is_empty(node_at(f, way[depth])); n++) {
+		ret_node[n] = way[depth];
+		failpoint_kill(KILL_node_empty);
+		more = depth-- > 0;
+		if (more)
+			node_at(f, way[depth])[child_of(index, height - depth)] = 0;
+		else
+			drop_root(i);
+		failpoint_kill(KILL_node_unlinked);
+	}
+	return n;
 }
 
 static int walk(const struct frames *f, uint32_t frame, unsigned level, ptab_visit *visit, void *arg)

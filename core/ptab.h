@@ -57,6 +57,11 @@ unsigned ptab_clear(struct inode *i, const struct frames *f, uint64_t from, uint
 		    uint32_t *ret_slot, unsigned max, uint32_t *ret_node, unsigned *ret_nodes)
 	REQUIRES(i->map);
 
+/* Unlink the nodes on the way to `index` that hold nothing, into `ret_node[PTAB_LEVELS_MAX]`; how many.  Whoever
+ * has emptied slots does so for each leaf that he has not cleared as a whole: nodes are charged to nobody, and so
+ * there are at most PTAB_LEVELS_MAX for each slot in use. */
+unsigned ptab_prune(struct inode *i, const struct frames *f, uint64_t index, uint32_t *ret_node) REQUIRES(i->map);
+
 /* Every node, parents first. */
 typedef int ptab_visit(void *arg, uint32_t node);
 int ptab_walk_nodes(const struct inode *i, const struct frames *f, ptab_visit *visit, void *arg);

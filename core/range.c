@@ -22,21 +22,28 @@ static void put_slot(struct pool *p, struct inode *i, uint32_t slot)
 		content_unref(p->content, slot);
 }
 
+static void put_nodes(struct pool *p, const uint32_t *node, unsigned n)
+{
+	while (n)
+		frames_put_table(p->frames, node[--n]);
+}
+
 /* One batch; false when there was nothing left. */
 static bool clear_some(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
 {
-	uint32_t slot[CLEAR_SLOTS], node[PTAB_SPARES];
+	uint32_t slot[CLEAR_SLOTS], node[PTAB_SPARES + 2 * PTAB_LEVELS_MAX];
 	unsigned nodes, n;
 
 	rwlock_take(&i->map);
 	n = ptab_clear(i, p->frames, from, end, slot, CLEAR_SLOTS, node, &nodes);
+	nodes += ptab_prune(i, p->frames, from, node + nodes); /* all between went as a whole */
+	nodes += ptab_prune(i, p->frames, end - 1, node + nodes);
 	failpoint_kill(KILL_nodes_cleared);
 	i->seq++;
 	rwlock_drop(&i->map);
 	for (unsigned k = 0; k < n; k++)
 		put_slot(p, i, slot[k]);
-	for (unsigned k = 0; k < nodes; k++)
-		frames_put_table(p->frames, node[k]);
+	put_nodes(p, node, nodes);
 	if (n) {
 		pool_uncharge(p, i, n);
 		failpoint_kill(KILL_range_clearing);
@@ -136,11 +143,15 @@ static uint64_t count_holes(struct pool *p, struct inode *i, uint64_t from, uint
 static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_t end, enum slot as,
 			 uint64_t *io_left)
 {
+	uint32_t node[PTAB_LEVELS_MAX];
+	unsigned nodes = 0;
 	bool there = true;
 
 	rwlock_take(&i->map);
 	if (as == SLOT_LENT) /* a truncation may have come first */
 		end = MIN(end, pages_of(inode_size(i)));
+	if (from >= end)
+		nodes = ptab_prune(i, p->frames, from, node);
 	for (; from < end && there; from++) {
 		_Atomic uint32_t *slot = ptab_slot(i, p->frames, from);
 
@@ -160,6 +171,7 @@ static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_
 		pool_slot_changed(p, i, SLOT_HOLE, as);
 	}
 	rwlock_drop(&i->map);
+	put_nodes(p, node, nodes);
 	return there;
 }
 
@@ -191,40 +203,44 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 	return r;
 }
 
-static bool return_some(struct pool *p, struct inode *i, uint64_t *io_from, uint64_t end)
+/* Those of a leaf; false when there is none, or somebody may store again. */
+static bool return_some(struct pool *p, struct inode *i, uint64_t *io_index)
 {
-	uint64_t at = *io_from;
-	unsigned n = 0;
+	uint32_t node[PTAB_LEVELS_MAX];
+	unsigned count = 0, nodes = 0, lent = 0;
 	_Atomic uint32_t *slot = NULL;
 
 	rwlock_take(&i->map);
-	while (n < CLEAR_SLOTS && !i->record->stores &&
-	       (slot = ptab_next(i, p->frames, at, end, &at))) {
-		at++;
-		if (*slot != SLOT_LENT)
+	if (!i->record->stores)
+		slot = ptab_leaf(i, p->frames, io_index, &count);
+	for (unsigned n = 0; slot && n < count; n++) {
+		if (slot[n] != SLOT_LENT)
 			continue;
-		*slot = SLOT_HOLE;
+		slot[n] = SLOT_HOLE;
 		pool_slot_changed(p, i, SLOT_LENT, SLOT_HOLE);
-		n++;
+		lent++;
 	}
+	if (slot)
+		nodes = ptab_prune(i, p->frames, *io_index, node);
 	i->seq++;
 	rwlock_drop(&i->map);
-	pool_uncharge(p, i, n);
+	put_nodes(p, node, nodes);
+	pool_uncharge(p, i, lent);
 	failpoint_kill(KILL_lent_returned);
-	*io_from = at;
+	*io_index += count;
 	return slot != NULL;
 }
 
 void range_return_lent(struct pool *p, struct inode *i)
 {
-	uint64_t from = 0;
+	uint64_t index = 0;
 
 	if (!(atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LENT) & INODE_LENT))
 		return;
 	/* The kernel may still hold those pages of zeroes.  Said first: who opens meanwhile has to know. */
 	failpoint_kill(KILL_lent_before);
 	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
-	while (return_some(p, i, &from, FILE_PAGES_MAX))
+	while (return_some(p, i, &index))
 		pool_step_aside(p);
 	/* Somebody has opened it again: what is lent stays so until he closes. */
 	if (i->record->stores)

@@ -5,6 +5,7 @@
  * Keeps    G1 slots that are taken away are gone from the table before their references are put.
  *          G2 each batch under the exclusive map lock grows the inode's sequence count.
  *          G3 bytes beyond the end of a file are zero, in whatever page.
+ *          G4 nodes that hold nothing go with the last slot that was in them.
  * Threads  called inside the gate with no lock; takes the map lock exclusive, a batch at a time.
  * Fails    -ENOSPC.
  */

@@ -225,7 +225,7 @@ static int settle(struct volume *v, struct inode *i)
 	if (!r && is_lent_for_nothing(i))
 		range_return_lent(&v->pool, i);
 	if (!r)
-		volume_bury(v, i);
+		(void)volume_bury(v, i);
 	return r;
 }
 

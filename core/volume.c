@@ -366,12 +366,12 @@ void volume_close(struct volume *v)
 	mem_free(v);
 }
 
-void volume_bury(struct volume *v, struct inode *i)
+bool volume_bury(struct volume *v, struct inode *i)
 {
 	bool had_pages = i->record->slots;
 
 	if (tenant_keeps(i) || !inode_bury(i))
-		return;
+		return false;
 	range_clear(&v->pool, i, 0, FILE_PAGES_MAX);
 	advice_cut(&v->pool, i, 0);
 	volume_discard(v, i);
@@ -379,6 +379,7 @@ void volume_bury(struct volume *v, struct inode *i)
 		pool_changed(&v->pool);
 	else
 		keeper_change(v->keeper);
+	return true;
 }
 
 /* The last of a tenant may be what its directory has waited for. */
@@ -395,7 +396,7 @@ static void free_record(struct volume *v, struct inode *i)
 	if (!t || is_dir)
 		return;
 	tenant_leave(t);
-	volume_bury(v, t->dir);
+	(void)volume_bury(v, t->dir);
 }
 
 void volume_discard(struct volume *v, struct inode *i)

@@ -281,10 +281,9 @@ static void let_go(struct volume *v, uint64_t ino, const struct receipt_change *
 		return;
 	gate_enter(&v->gate);
 	if (receipt_count(i, ino, change, &before)) {
-		if (change->stores && before.stores == 1)
-			range_return_lent(&v->pool, i);
 		trim_use(&v->trim, i, TRIM_RELEASED);
-		volume_bury(v, i);
+		if (!volume_bury(v, i) && change->stores && before.stores == 1)
+			range_return_lent(&v->pool, i);
 	}
 	gate_leave(&v->gate);
 }

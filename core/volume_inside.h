@@ -68,8 +68,8 @@ static inline uint64_t volume_dir_size(uint64_t entries)
 	return (entries + 2) * 20;
 }
 
-/* Free `i` with all it holds if nobody knows it any more.  Inside the gate, no lock held. */
-void volume_bury(struct volume *v, struct inode *i);
+/* Free `i` with all it holds if nobody knows it any more: true.  Inside the gate, no lock held. */
+bool volume_bury(struct volume *v, struct inode *i);
 /* The end of a dying inode without slots: its record is free, at once or (INODE_UNBURIED) when names.db takes changes
  * again.  Inside the gate, NAMES at most. */
 void volume_discard(struct volume *v, struct inode *i);

@@ -82,7 +82,7 @@ static void forget(struct volume *v, uint64_t ino, uint64_t lookups, enum receip
 		return;
 	gate_enter(&v->gate);
 	if (receipt_count(i, ino, &change, NULL))
-		volume_bury(v, i);
+		(void)volume_bury(v, i);
 	gate_leave(&v->gate);
 }
 

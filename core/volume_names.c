@@ -410,7 +410,7 @@ static int remove_name(struct volume *v, uint64_t dir, struct name name, bool di
 	r = remove_locked(v, dir, name, directory, unknown, &i);
 	lock_drop(&v->names_lock);
 	if (i)
-		volume_bury(v, i);
+		(void)volume_bury(v, i);
 	gate_leave(&v->gate);
 	return r;
 }
@@ -570,7 +570,7 @@ int volume_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new
 	r = rename_locked(v, dir, name, new_dir, new_name, &m);
 	lock_drop(&v->names_lock);
 	if (!r && m.old && m.how == NAMES_RENAME_REPLACE)
-		volume_bury(v, m.old);
+		(void)volume_bury(v, m.old);
 	gate_leave(&v->gate);
 	return r;
 }

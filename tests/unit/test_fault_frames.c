@@ -3,6 +3,8 @@
 
 #include <linux/falloc.h>
 
+#include "core/failpoint.h"
+#include "core/ptab.h"
 #include "tests/unit/fixture.h"
 
 enum { A = 1000, LIMIT = 64, ORDINARY = 60, URGENT = 63 };
@@ -49,6 +51,34 @@ static void write__at_the_limit_is_short_and_then_refused(void **state)
 	for (unsigned n = 0; n < 3; n++)
 		assert_page(f, two, n, A * 2 + n);
 	assert_figure(f, store_frames, ORDINARY);
+}
+
+/* Page tables are charged to nobody: who gets no frame leaves none behind, wherever his memory ran out. */
+static void write__that_finds_no_memory_leaves_no_empty_node(void **state)
+{
+	enum { FIRST = PTAB_FANOUT - 2, PAGES = 4, NTH_MAX = 8 };
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	unsigned refused = 0, cut = 0;
+	ssize_t n;
+
+	set(f, ATTR_merge_on_write, 0); /* so that nothing but frames is asked for */
+	for (unsigned nth = 1; nth <= NTH_MAX; nth++) {
+		failpoint_arm(FAIL_ALLOC, nth);
+		n = store(f, ino, FIRST, PAGES, A, 0);
+		failpoint_arm(FAIL_ALLOC, 0);
+		refused += n == -ENOSPC;
+		cut += n == 2 * PAGE_BYTES;
+		if (n < 0)
+			assert_figure(f, store_frames, 0);
+		else if (n <= 2 * PAGE_BYTES)
+			assert_figure(f, store_table_frames, 1);
+		else
+			assert_figure(f, store_table_frames, 3);
+		fixture_check(f);
+		truncate_to_pages(f, ino, 0);
+	}
+	assert_true(refused && cut && n == PAGES * PAGE_BYTES);
 }
 
 static void write__of_what_needs_no_frame_goes_on(void **state)
@@ -213,7 +243,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(write__at_the_limit_is_short_and_then_refused),
-		FIXTURE_TEST(write__of_what_needs_no_frame_goes_on),
+		FIXTURE_TEST(write__that_finds_no_memory_leaves_no_empty_node),
+	FIXTURE_TEST(write__of_what_needs_no_frame_goes_on),
 		FIXTURE_TEST(write__that_would_split_a_shared_page_is_refused),
 		FIXTURE_TEST(writeback__goes_on_where_a_write_is_refused_and_ends_short),
 		FIXTURE_TEST(writeback__of_a_file_without_a_name_goes_beyond_the_limit),

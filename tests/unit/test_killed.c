@@ -409,9 +409,78 @@ static void killed__at_any_time_loses_nothing(void **state)
 	munmap(m, sizeof(*m));
 }
 
+/* --- nodes that have become empty ----------------------------------------------------------------------- */
+
+static const uint64_t stays = 1023, goes[] = { 3000, 1048576 };
+
+static int punch_two(struct fixture *f, uint64_t ino)
+{
+	int r = 0;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(goes) && !r; n++)
+		r = volume_fallocate(f->v, ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, goes[n] << PAGE_SHIFT,
+				     PAGE_BYTES);
+	return r;
+}
+
+/* In a process that dies at `point`, if it comes there so often.  True: it has. */
+static bool dies_punching(struct fixture *f, uint64_t ino, enum kill_point point, unsigned nth)
+{
+	int status;
+	pid_t pid;
+
+	volume_close(f->v);
+	f->v = NULL;
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		MUST(volume_open(&f->config, &f->v) == 0);
+		failpoint_kill_arm(point, nth);
+		MUST(punch_two(f, ino) == 0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+	assert_int_equal(volume_open(&f->config, &f->v), 0);
+	return WIFSIGNALED(status);
+}
+
+/* Who takes over finds what is sound, and when it is asked for again not one node too many. */
+static void killed__while_nodes_go_loses_none(void **state)
+{
+	static const enum kill_point points[] = { KILL_node_empty, KILL_node_unlinked, KILL_nodes_cleared,
+						  KILL_range_clearing };
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	unsigned kills = 0;
+
+	put_page(f, ino, stays, 1);
+	for (unsigned p = 0; p < ARRAY_SIZE(points); p++)
+		for (unsigned nth = 1;; nth++) {
+			bool killed;
+
+			for (unsigned n = 0; n < ARRAY_SIZE(goes); n++)
+				put_page(f, ino, goes[n], 2 + n);
+			assert_figure(f, store_table_frames, 6);
+			killed = dies_punching(f, ino, points[p], nth);
+			kills += killed;
+			assert_in_range(figure(f, ATTR_store_table_frames), 3, 6);
+			fixture_check(f);
+			assert_int_equal(punch_two(f, ino), 0);
+			assert_figure(f, store_table_frames, 3); /* the way to what stays */
+			assert_figure(f, store_frames, 4);
+			assert_page(f, ino, stays, 1);
+			assert_no_memory_is_lost(f);
+			if (!killed)
+				break;
+		}
+	assert_true(kills >= 3 + 3 + 2 + 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(killed__while_nodes_go_loses_none),
 		FIXTURE_TEST(killed__at_any_time_loses_nothing),
 	};
 

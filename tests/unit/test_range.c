@@ -151,6 +151,33 @@ static void return_lent__is_known_to_who_opens_meanwhile(void **state)
 	}
 }
 
+/* Of a file that ends with it: to everybody it is there as a whole, or dying. */
+static void return_lent__of_a_removed_file_is_its_end(void **state)
+{
+	struct fixture *f = *state;
+	struct release r = { .f = f };
+	bool keep;
+
+	for (unsigned round = 0; round < 5; round++) {
+		unsigned pages = 64 * PTAB_FANOUT;
+		pthread_t thread;
+
+		r.ino = make_file(f, "file");
+		truncate_to_pages(f, r.ino, pages);
+		assert_int_equal(volume_file_open(f->v, r.ino, O_RDWR, &keep), 0);
+		gate_enter(&f->v->gate);
+		assert_int_equal(range_reserve(&f->v->pool, volume_inode(f->v, r.ino), 0, pages, SLOT_LENT), 0);
+		gate_leave(&f->v->gate);
+		drop_file(f, "file", r.ino);
+		assert_int_equal(pthread_create(&thread, NULL, release_file, &r), 0);
+		while (volume_inode(f->v, r.ino))
+			fixture_check(f);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		assert_figure(f, store_frames, 0);
+		assert_int_equal(f->v->pool.charged, 0);
+	}
+}
+
 static void return_lent__not_what_was_allocated_after(void **state)
 {
 	struct fixture *f = *state;
@@ -200,6 +227,191 @@ static void punch__keeps_pages_that_it_covers_in_part(void **state)
 	assert_int_equal(volume_fallocate(f->v, ino, punch, 100, 2 * PAGE_BYTES), 0);
 	assert_figure(f, store_reserved_pages, 4);
 }
+
+/* --- nodes of the page table --------------------------------------------------------------------- */
+
+static void punch(struct fixture *f, uint64_t ino, uint64_t index, uint64_t pages)
+{
+	assert_int_equal(volume_fallocate(f->v, ino, PUNCH, index << PAGE_SHIFT, pages << PAGE_SHIFT), 0);
+}
+
+static void punch__of_a_page_gives_back_what_holds_nothing(void **state)
+{
+	enum { PLACES = 64, EACH = PTAB_FANOUT / 2, FIRST = 100 };
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned n = 0; n < PLACES; n++) {
+			put_page(f, ino, FIRST + n * EACH + round, A + n);
+			assert_figure(f, store_table_frames, n < 2 ? 1 : 2 + n / 2); /* a leaf for two, and a root */
+		}
+		for (unsigned n = 0; n < PLACES; n++) {
+			punch(f, ino, FIRST + n * EACH + round, 1);
+			assert_figure(f, store_table_frames, n == PLACES - 1 ? 0 : 1 + PLACES / 2 - (n + 1) / 2);
+		}
+		assert_figure(f, store_frames, 0);
+		assert_true(volume_inode(f->v, ino)->record->root == 0);
+	}
+}
+
+static void punch__of_each_page_as_it_is_written_keeps_no_node(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	put_page(f, ino, 5, A);
+	for (uint64_t n = 1; n < UINT64_C(1) << 32; n *= 3) {
+		put_page(f, ino, 100 + n, A + n);
+		punch(f, ino, 100 + n, 1);
+		assert_in_range(figure(f, ATTR_store_table_frames), 1, PTAB_LEVELS_MAX); /* the way to page 5 */
+	}
+	assert_page(f, ino, 5, A);
+	punch(f, ino, 5, 1);
+	assert_figure(f, store_frames, 0);
+}
+
+static void punch__keeps_the_node_of_what_it_leaves(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	for (unsigned n = 0; n < 5; n++)
+		put_pages(f, ino, n * PTAB_FANOUT + 10, 10, A + n, 0);
+	assert_figure(f, store_table_frames, 6);
+	punch(f, ino, PTAB_FANOUT + 11, 2 * PTAB_FANOUT + 8); /* of the last, all but one */
+	assert_figure(f, store_table_frames, 5);
+	assert_page(f, ino, PTAB_FANOUT + 10, A + 1);
+	assert_page(f, ino, 3 * PTAB_FANOUT + 19, A + 3);
+	punch(f, ino, PTAB_FANOUT + 10, 2 * PTAB_FANOUT + 10);
+	assert_figure(f, store_table_frames, 3);
+	assert_page(f, ino, 0 * PTAB_FANOUT + 10, A);
+	assert_page(f, ino, 4 * PTAB_FANOUT + 10, A + 4);
+}
+
+static void truncate__gives_back_the_leaf_that_it_cuts(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	put_page(f, ino, 0, A);
+	put_page(f, ino, 5 * PTAB_FANOUT + 100, A);
+	assert_figure(f, store_table_frames, 3);
+	truncate_to_pages(f, ino, 5 * PTAB_FANOUT + 10);
+	assert_figure(f, store_table_frames, 2);
+	punch(f, ino, 0, 1);
+	assert_figure(f, store_table_frames, 0);
+}
+
+static void return_lent__and_the_nodes_that_held_nothing_else(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	bool keep;
+
+	truncate_to_pages(f, ino, 40 * PTAB_FANOUT);
+	put_page(f, ino, 3 * PTAB_FANOUT, A);
+	put_page(f, ino, 7 * PTAB_FANOUT + 5, 0);
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 9 * PTAB_FANOUT * PAGE_BYTES, PAGE_BYTES), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	for (unsigned n = 0; n < 40; n++) {
+		assert_page(f, ino, n * PTAB_FANOUT + n, 0);
+		assert_page(f, ino, n * PTAB_FANOUT + 1000, 0);
+	}
+	assert_figure(f, store_table_frames, 41);
+	volume_file_release(f->v, ino, O_RDWR);
+	assert_figure(f, store_reserved_pages, 1);
+	assert_figure(f, store_table_frames, 4);
+	assert_int_equal(f->v->pool.charged, 3);
+	assert_page(f, ino, 3 * PTAB_FANOUT, A);
+}
+
+/* A truncation came before the hole that was read could be lent: nobody needs its node any more. */
+static void reserve__beyond_the_end_leaves_no_node(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	gate_enter(&f->v->gate);
+	assert_int_equal(range_reserve(&f->v->pool, volume_inode(f->v, ino), 5000, 10, SLOT_LENT), 0);
+	gate_leave(&f->v->gate);
+	assert_figure(f, store_table_frames, 0);
+	assert_int_equal(f->v->pool.charged, 0);
+}
+
+struct puncher {
+	struct fixture *f;
+	uint64_t ino;
+	unsigned number;
+	_Atomic unsigned rounds;
+	_Atomic bool *stop;
+	bool wrong;
+	pthread_t thread;
+};
+
+enum { PUNCHERS = 3, PUNCHES = 1000, LEAVES = 3 };
+
+/* Everybody has pages of his own, in leaves that all use. */
+static void *write_and_punch(void *arg)
+{
+	struct puncher *w = arg;
+	uint8_t page[PAGE_BYTES];
+
+	for (unsigned n = 0; n < PUNCHES && !w->wrong; n++) {
+		uint64_t index = (n * 7 + w->number) % LEAVES * PTAB_FANOUT + w->number, offset = index << PAGE_SHIFT;
+
+		fill_page(page, A + n);
+		w->wrong = volume_write(w->f->v, w->ino, offset, page, PAGE_BYTES, 0) != PAGE_BYTES ||
+			   !page_is(w->f, w->ino, index, A + n) ||
+			   volume_fallocate(w->f->v, w->ino, PUNCH, offset, PAGE_BYTES) < 0 ||
+			   !page_is(w->f, w->ino, index, 0);
+		w->rounds++;
+	}
+	return NULL;
+}
+
+/* And somebody does nothing but take away what is empty. */
+static void *punch_holes(void *arg)
+{
+	struct puncher *w = arg;
+
+	while (!*w->stop && !w->wrong) {
+		uint64_t index = w->rounds++ % LEAVES * PTAB_FANOUT + 500;
+
+		w->wrong = volume_fallocate(w->f->v, w->ino, PUNCH, index << PAGE_SHIFT, PAGE_BYTES) < 0;
+	}
+	return NULL;
+}
+
+static void punch__of_many_threads_in_the_same_leaves(void **state)
+{
+	struct puncher w[PUNCHERS + 1] = { 0 };
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+	_Atomic bool stop = false;
+
+	truncate_to_pages(f, ino, LEAVES * PTAB_FANOUT);
+	for (unsigned n = 0; n <= PUNCHERS; n++) {
+		void *(*what)(void *arg) = n < PUNCHERS ? write_and_punch : punch_holes;
+
+		w[n].f = f;
+		w[n].ino = ino;
+		w[n].number = n;
+		w[n].stop = &stop;
+		assert_int_equal(pthread_create(&w[n].thread, NULL, what, &w[n]), 0);
+	}
+	for (unsigned n = 0; n <= PUNCHERS; n++) {
+		while (n == PUNCHERS && !w[n].rounds)
+			rest_ms(1);
+		stop = n == PUNCHERS;
+		pthread_join(w[n].thread, NULL);
+		assert_false(w[n].wrong);
+	}
+	assert_figure(f, store_frames, 0);
+	assert_int_equal(f->v->pool.charged, 0);
+}
+
+/* --- looking for data ------------------------------------------------------------------------------ */
 
 static uint64_t seek(struct fixture *f, uint64_t ino, uint64_t from, int whence)
 {
@@ -291,11 +503,19 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(punch__keeps_pages_that_it_covers_in_part),
 	FIXTURE_TEST(punch__parts_become_zero_and_whole_pages_holes),
 	FIXTURE_TEST(punch__reserved_and_missing_pages_stay_as_they_are),
+	FIXTURE_TEST(punch__of_a_page_gives_back_what_holds_nothing),
+	FIXTURE_TEST(punch__of_each_page_as_it_is_written_keeps_no_node),
+	FIXTURE_TEST(punch__keeps_the_node_of_what_it_leaves),
+	FIXTURE_TEST(punch__of_many_threads_in_the_same_leaves),
+	FIXTURE_TEST(truncate__gives_back_the_leaf_that_it_cuts),
+	FIXTURE_TEST(reserve__beyond_the_end_leaves_no_node),
 	FIXTURE_TEST(reserve__all_or_none),
 	FIXTURE_TEST(reserve__of_very_much_keeps_nobody_out),
+	FIXTURE_TEST(return_lent__of_a_removed_file_is_its_end),
 	FIXTURE_TEST(return_lent__not_what_was_allocated_after),
 	FIXTURE_TEST(return_lent__only_what_reads_reserved),
-		FIXTURE_TEST(return_lent__is_known_to_who_opens_meanwhile),
+	FIXTURE_TEST(return_lent__and_the_nodes_that_held_nothing_else),
+	FIXTURE_TEST(return_lent__is_known_to_who_opens_meanwhile),
 	FIXTURE_TEST(seek__finds_data_and_holes),
 	FIXTURE_TEST(seek__reserved_is_data_while_somebody_can_store),
 };
