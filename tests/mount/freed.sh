@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What was deleted goes back to the system within two seconds, and all that was spent on it: unique data and shared,
-# large files, small and sparse ones, and every second page of a file.  FREED_MIB=8192 for more than the usual.
+# large files, small and sparse ones, every second page of a file, and a page here and there.  FREED_MIB=8192 for more than the usual.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
 
@@ -113,6 +113,26 @@ with open(f"{mount}/a", "r+b", buffering=0) as f:
     wait_for("half of the frames back", lambda: Footprint(mount).files["ksmfs-frames"] <=
              before.files["ksmfs-frames"] - mib // 4 * MIB + 6 * MIB, 2 + mib / 500)
     same(os.pread(f.fileno(), 8, 3 * PAGE), (3 * PAGE).to_bytes(8, "little"), "a page that stayed")
+os.unlink(f"{mount}/a")
+
+# Page after page is written and punched, in a file that stays: nothing of it does.
+wait_for("nothing in use", lambda: figures(mount)["store/frames"] == 0)
+far = 256 if small else 4096
+with open(f"{mount}/a", "w+b", buffering=0) as f:
+    for n in range(2 * far):
+        at = n % far * 2 * MIB + n // far * PAGE
+        os.pwrite(f.fileno(), at.to_bytes(PAGE, "little"), at)
+        punch(f.fileno(), at, PAGE)
+    now = figures(mount)
+    assert now["store/frames"] == 0, f"{now['store/frames']} frames, {now['store/table_frames']} of page tables"
+    # And all of them together.
+    for n in range(far):
+        os.pwrite(f.fileno(), n.to_bytes(PAGE, "little"), n * 2 * MIB)
+    assert figures(mount)["store/table_frames"] >= far // 2, "a leaf for two of them"
+    for n in range(far):
+        punch(f.fileno(), n * 2 * MIB, PAGE)
+    same(figures(mount)["store/frames"], 0, "frames in use")
+    wait_for("all but what is warm back", lambda: Footprint(mount).files["ksmfs-frames"] <= 6 * MIB, 2)
 os.unlink(f"{mount}/a")
 PY
 # What stays lets writebacks find frames when the system has none.

@@ -74,6 +74,40 @@ grep -q 'store_limit.*too small' "$T/err" || die "$(cat "$T/err")"
 rm "$M"/*
 expect store/frames 0
 
+# Page tables are charged to no tenant: whoever writes and punches, or reads holes, here and there in his directory takes no
+# more of the store than for what he has, and leaves his neighbour room.
+mkdir "$M/box" "$M/neighbour"
+python3 - "$M" <<'PY'
+import ctypes, os, sys
+from pages import *
+
+os.chdir(sys.argv[1])
+STEP, libc = 1 << 22, ctypes.CDLL(None, use_errno=True)
+for name in "box", "neighbour":
+    os.setxattr(name, "trusted.ksmfs.size", b"1m")
+frames = lambda: int(open(".ksmfs/store/frames").read())
+
+fd = os.open("box/file", os.O_CREAT | os.O_WRONLY)
+for n in range(1000):
+    same(os.pwrite(fd, b"x", n * STEP), 1, "a byte")
+    same(libc.fallocate(fd, 3, ctypes.c_long(n * STEP), ctypes.c_long(PAGE)), 0, "punch")
+os.close(fd)
+same(frames(), 0, "frames after punching")
+for n in range(0, 1000, 100):
+    fd = os.open("box/file", os.O_RDWR)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_RANDOM)
+    for k in range(n, n + 100):
+        same(os.pread(fd, 1, k * STEP), b"\0", "a hole")
+    assert frames() >= 100, "a hole that somebody may store into takes a leaf here"
+    os.close(fd)
+    wait_for("no frames after reading holes", lambda: not frames(), 2)
+with open("neighbour/file", "wb", buffering=0) as f:
+    same(f.write(content("n", 256)), 256 * PAGE, "the neighbour's")
+PY
+rm "$M/box/file" "$M/neighbour/file"
+rmdir "$M/box" "$M/neighbour"
+expect store/frames 0
+
 # Equal pages that nobody has looked at yet: whoever is refused is the reason that somebody does, at once.
 set_attr merge_on_write 0
 set_attr pages_to_scan 1
