@@ -36,8 +36,10 @@ static bool clear_some(struct pool *p, struct inode *i, uint64_t from, uint64_t 
 
 	rwlock_take(&i->map);
 	n = ptab_clear(i, p->frames, from, end, slot, CLEAR_SLOTS, node, &nodes);
-	nodes += ptab_prune(i, p->frames, from, node + nodes); /* all between went as a whole */
-	nodes += ptab_prune(i, p->frames, end - 1, node + nodes);
+	if (n < CLEAR_SLOTS) { /* all is clear, and nodes between the two have gone */
+		nodes += ptab_prune(i, p->frames, from, node + nodes);
+		nodes += ptab_prune(i, p->frames, end - 1, node + nodes);
+	}
 	failpoint_kill(KILL_nodes_cleared);
 	i->seq++;
 	rwlock_drop(&i->map);
