@@ -259,15 +259,6 @@ unsigned ptab_clear(struct inode *i, const struct frames *f, uint64_t from, uint
 	return c.count;
 }
 
-static bool is_empty(const _Atomic uint32_t *node)
-{
-	unsigned n = 0;
-
-	while (n < PTAB_FANOUT && !atomic_load_explicit(&node[n], memory_order_relaxed))
-		n++;
-	return n == PTAB_FANOUT;
-}
-
 unsigned ptab_prune(struct inode *i, const struct frames *f, uint64_t index, uint32_t *ret_node)
 {
 	uint64_t root = i->record->root;
@@ -278,7 +269,7 @@ unsigned ptab_prune(struct inode *i, const struct frames *f, uint64_t index, uin
 		return 0;
 	while (depth + 1 < height && (child = node_at(f, way[depth])[child_of(index, height - depth)]))
 		way[++depth] = child;
-	for (bool more = true; more && is_empty(node_at(f, way[depth])); n++) {
+	for (bool more = true; more && page_is_zero(frames_data(f, way[depth])); n++) {
 		ret_node[n] = way[depth];
 		failpoint_kill(KILL_node_empty);
 		more = depth-- > 0;

@@ -51,8 +51,8 @@ unsigned ptab_extend(struct inode *i, const struct frames *f, uint64_t index, co
 	REQUIRES(i->map);
 
 /* Make holes of [from, end): up to `max` slots that were not, with their indexes' old values in `ret_slot`,
- * and nodes that hold nothing else any more in `ret_node[PTAB_SPARES]`.  Call again until it returns
- * `max` no more and *ret_nodes is 0. */
+ * and nodes that hold nothing else any more in `ret_node[PTAB_SPARES]`.  Call again unless there was room for
+ * more of both. */
 unsigned ptab_clear(struct inode *i, const struct frames *f, uint64_t from, uint64_t end,
 		    uint32_t *ret_slot, unsigned max, uint32_t *ret_node, unsigned *ret_nodes)
 	REQUIRES(i->map);

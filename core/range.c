@@ -15,6 +15,12 @@
 
 enum { CLEAR_SLOTS = 512 };
 
+/* Those from `at` on that share a leaf with it. */
+static uint64_t leaf_end(uint64_t at, uint64_t end)
+{
+	return MIN(end, (at | (PTAB_FANOUT - 1)) + 1);
+}
+
 static void put_slot(struct pool *p, struct inode *i, uint32_t slot)
 {
 	pool_slot_changed(p, i, slot, SLOT_HOLE);
@@ -28,18 +34,20 @@ static void put_nodes(struct pool *p, const uint32_t *node, unsigned n)
 		frames_put_table(p->frames, node[--n]);
 }
 
-/* One batch; false when there was nothing left. */
+/* One batch; false when nothing is left. */
 static bool clear_some(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
 {
 	uint32_t slot[CLEAR_SLOTS], node[PTAB_SPARES + 2 * PTAB_LEVELS_MAX];
 	unsigned nodes, n;
+	bool more;
 
 	rwlock_take(&i->map);
 	n = ptab_clear(i, p->frames, from, end, slot, CLEAR_SLOTS, node, &nodes);
-	if (n < CLEAR_SLOTS) { /* all is clear, and nodes between the two have gone */
+	more = n == CLEAR_SLOTS || nodes == PTAB_SPARES;
+	if (!more) /* nodes between the two have gone as a whole */
 		nodes += ptab_prune(i, p->frames, from, node + nodes);
+	if (!more && leaf_end(from, end) < end)
 		nodes += ptab_prune(i, p->frames, end - 1, node + nodes);
-	}
 	failpoint_kill(KILL_nodes_cleared);
 	i->seq++;
 	rwlock_drop(&i->map);
@@ -50,7 +58,7 @@ static bool clear_some(struct pool *p, struct inode *i, uint64_t from, uint64_t 
 		pool_uncharge(p, i, n);
 		failpoint_kill(KILL_range_clearing);
 	}
-	return n || nodes;
+	return more;
 }
 
 void range_clear(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
@@ -113,12 +121,6 @@ int range_zero(struct pool *p, struct inode *i, uint64_t offset, uint64_t len)
 	if (!r)
 		range_clear(p, i, first, last);
 	return r;
-}
-
-/* Those from `at` on that share a leaf with it. */
-static uint64_t leaf_end(uint64_t at, uint64_t end)
-{
-	return MIN(end, (at | (PTAB_FANOUT - 1)) + 1);
 }
 
 static uint64_t count_holes(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
