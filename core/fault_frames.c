@@ -8,8 +8,9 @@
  * A page that is written whole gets a new frame, as it has to be digested before anybody may see it; the old one is
  * free after that.  Where none can be had it is stored in place, so what is there can be written at the limit, too.
  *
- * A writeback to a file without a name may go beyond store_limit.  Whoever removes a file wants its frames back, and
- * its last user cannot leave before what he has stored is written: so this ends, and that much comes back with it.
+ * For a writeback to a file without a name there is no store_limit.  Whoever removes a file wants its frames back, and
+ * its last user cannot leave before all that he has stored is written, however much that is: so this ends, and that
+ * much comes back with it.  Nobody can tell him from one who lives on and reads it again: nor is there one for him.
  */
 #include "fault_inside.h"
 
@@ -23,18 +24,21 @@ static int take(struct batch *b, unsigned n, enum frames_urgency urgency)
 	return r == FRAMES_OK ? 0 : -ENOSPC;
 }
 
+static enum frames_urgency urgency_of(const struct batch *b)
+{
+	if (b->flags & FAULT_URGENT)
+		return FRAMES_FREEING;
+	if (!(b->flags & FAULT_WRITEBACK))
+		return FRAMES_ORDINARY;
+	return inode_attr_get(b->inode).nlink ? FRAMES_URGENT : FRAMES_ORPHAN;
+}
+
 static int fill_stash(struct batch *b, unsigned wanted)
 {
-	enum frames_urgency urgency = b->flags & FAULT_URGENT	 ? FRAMES_FREEING :
-				      b->flags & FAULT_WRITEBACK ? FRAMES_URGENT :
-								   FRAMES_ORDINARY;
+	enum frames_urgency urgency = urgency_of(b);
 	int r = take(b, MIN(wanted, (unsigned)STASH), urgency);
 
-	if (r < 0)
-		r = take(b, 1, urgency);
-	if (r < 0 && (b->flags & FAULT_WRITEBACK) && !inode_attr_get(b->inode).nlink)
-		r = take(b, 1, FRAMES_ORPHAN);
-	return r;
+	return r < 0 ? take(b, 1, urgency) : r;
 }
 
 int fault_take_frame(struct batch *b, unsigned wanted, uint32_t *ret_frame)

@@ -55,13 +55,14 @@ enum frames_urgency {
 	FRAMES_ORDINARY,
 	FRAMES_URGENT, /* a writeback: may use up the reserve but for those */
 	FRAMES_FREEING, /* a truncation, too, and of store_limit what others leave it */
-	FRAMES_ORPHAN, /* a writeback to a file that has no name any more: FRAMES_OVERDRAFT beyond store_limit */
+	FRAMES_ORPHAN, /* a writeback to a file that has no name any more: as the urgent, without a store_limit */
 };
 
 /* At most `pages` frames (0: any number) may be in use: what is beyond that is refused as memory is that cannot be had.
  * Of that, the ordinary leave a sixteenth, at most 256, to the urgent, and these a sixty-fourth, at most 16, to those
- * who free.  Page tables count.  With the gate closed; may be fewer than there are, then none is added. */
-enum { FRAMES_OVERDRAFT = 4096 /* more than the kernel writes back at once */ };
+ * who free.  Page tables count.  With the gate closed; may be fewer than there are, then none is added.
+ * Orphans count and are not refused: what they take beyond the limit is bounded by the size alone, nobody else gets a
+ * frame meanwhile, and all of it comes back when the last user of the file has gone. */
 void frames_set_store_limit(struct frames *f, uint64_t pages);
 /* Not more can be had for that; UINT64_MAX without a limit. */
 uint64_t frames_left(const struct frames *f, enum frames_urgency urgency);

@@ -2,7 +2,7 @@
 /* core/frames_limit.c - how many frames may be in use: store_limit.
  *
  * A frame is charged before it is taken from the stock, so what is warm, or on its way there, counts for nothing: the
- * limit can be reached to the frame, and is never passed, however many take at once.
+ * limit can be reached to the frame, and is never passed by those whom it binds, however many take at once.
  */
 #include "frames_inside.h"
 
@@ -21,7 +21,7 @@ static uint64_t bound(uint64_t limit, enum frames_urgency urgency)
 	case FRAMES_FREEING:
 		return limit;
 	case FRAMES_ORPHAN:
-		return limit + FRAMES_OVERDRAFT;
+		return UINT64_MAX;
 	}
 	ASSERT(!"an urgency without a bound");
 }

@@ -7,6 +7,7 @@
 . "${TESTS:?}/lib.sh"
 
 STORED=300 # pages that a writer stores, of which about fifty have a frame
+MANY=6000  # several times store_limit
 
 # How: msync waits for all of it; start only has it written back.
 cat >"$T/writer.py" <<'PY'
@@ -50,10 +51,16 @@ parks() {
 	[ "$(timeout 2 cat "$M/.ksmfs/fault/parked")" -gt 0 ]
 }
 
-# A writer ($1: how) has stored pages for which there are no frames; $writer.
+# Who waits may not be killed: the end of the mount is what ends him.
+writer=
+before_end() {
+	[ -z "$writer" ] || kill -KILL "$writer" 2>/dev/null || true
+}
+
+# A writer ($1: how) has stored pages ($2: not $STORED) for which there are no frames; $writer.
 park() {
 	rm -f "$T/ready" "$T/go" "$T/started" "$T/over"
-	python3 "$T/writer.py" "$M/written" $STORED "$T" "$1" &
+	python3 "$T/writer.py" "$M/written" "${2:-$STORED}" "$T" "$1" &
 	writer=$!
 	within 20 exists "$T/ready" || die "the writer does not start"
 	dd if=/dev/urandom of="$M/ballast" bs=64k 2>/dev/null && die "the store does not become full"
@@ -153,21 +160,32 @@ ends 0
 [ "$(attr store/data_pages)" -le $((STORED / 2)) ] || die "pages beyond the end: $(attr store/data_pages)"
 clean
 
-# --- its file is removed, by who lives on: not a byte is lost; by who is killed: all of it goes
-park start
+# --- its file is removed, and the limit is no limit for what its user has stored: not a byte is lost while he lives, and
+# all of it goes when he is killed, before that or after it
+within_limit() {
+	[ "$(attr store/frames)" -le 1024 ]
+}
+park start $MANY
 timeout 2 rm "$M/written" || die "rm is not answered"
 expect fault/parked 0
-[ "$(attr store/frames)" -gt 1024 ] || die "all had frames, and were parked: $(attr store/frames)"
+! within_limit || die "all had frames, and were parked: $(attr store/frames)"
+kill_worker # the next one finds more than the limit
 : >"$T/over"
 ends 0
+within 5 within_limit || die "frames stay: $(attr store/frames)"
 clean
-park start
-kill -KILL "$writer"
-timeout 2 rm "$M/written" || die "rm is not answered"
-within 5 is_gone "$writer" || die "whoever was killed does not end"
-ends 137
-[ "$(attr store/frames)" -le 1024 ] || die "frames stay: $(attr store/frames)"
-clean
+for first in rm kill; do
+	park start $MANY
+	[ $first = rm ] || kill -KILL "$writer"
+	timeout 2 rm "$M/written" || die "rm is not answered"
+	[ $first = kill ] || sleep 1 # he goes on storing
+	[ $first = kill ] || kill -KILL "$writer"
+	within 5 is_gone "$writer" || die "whoever was killed does not end: $first first, $(attr store/frames) frames"
+	ends 137
+	within 5 within_limit || die "frames stay: $(attr store/frames)"
+	timeout 2 sh -c "rm '$M/ballast' && echo x >'$M/small' && rm '$M/small'" || die "a neighbour is not served"
+	clean
+done
 check
 
 # --- umount -f: who waits is told, and the daemon ends
