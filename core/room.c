@@ -2,8 +2,8 @@
 /* core/room.c - the smallest of what the machine and each memory cgroup above us have left.
  *
  * Reading these files costs tens of microseconds, so each look draws an allowance of a share of what
- * is left, and only when that is used up is the next look taken: far from the limit rarely, near it
- * at every step.
+ * is left, and only when that is used up or old is the next look taken: far from the limit rarely, near it
+ * at every step.  Others take memory, too, so an allowance is less than the reserve.
  */
 #include "room.h"
 
@@ -12,15 +12,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "failpoint.h"
 #include "lock.h"
 
 enum {
-	LEVELS = 16,                    /* of nested cgroups that are looked at */
-	ALLOWANCE_SHARE = 8,            /* an eighth of what is left ... */
-	ALLOWANCE_BYTES_MAX = 64 << 20, /* ... and never more */
+	LEVELS = 16,         /* of nested cgroups that are looked at */
+	ALLOWANCE_SHARE = 8, /* an eighth of what is left ... */
+	ALLOWANCE_BYTES_MAX = ROOM_RESERVE_BYTES / 2, /* ... and never more, but for who wants that at once */
 };
 
 /* v1 has no word for it: it tells the largest number there is. */
@@ -43,6 +44,7 @@ struct level {
 struct room {
 	struct lock lock;
 	uint64_t allowance GUARDED_BY(lock);
+	int64_t looked_ms GUARDED_BY(lock); /* when it was drawn */
 	uint64_t limit GUARDED_BY(lock); /* as on_limit was told */
 	void (*on_limit)(void *arg, uint64_t bytes);
 	void *on_limit_arg;
@@ -129,27 +131,43 @@ static bool limit_moved_locked(struct room *r) REQUIRES(r->lock)
 	return true;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int take_locked(struct room *r, uint64_t bytes) REQUIRES(r->lock)
+{
+	int64_t now = now_ms();
+	uint64_t left;
+
+	lock_assert_held(&r->lock);
+	if (r->allowance < bytes || now - r->looked_ms >= ROOM_LOOK_MS) {
+		left = look(r);
+		r->looked_ms = now;
+		r->allowance = left < bytes ? 0 : allow(left, bytes);
+	}
+	if (r->allowance < bytes)
+		return -ENOMEM;
+	r->allowance -= bytes;
+	return 0;
+}
+
 int room_take(struct room *r, uint64_t bytes)
 {
 	uint64_t limit;
-	int result = 0;
 	bool moved;
+	int result;
 
 	if (failpoint_hit(FAIL_ALLOC))
 		return -ENOMEM;
 	lock_take(&r->lock);
 	moved = limit_moved_locked(r);
 	limit = r->limit;
-	if (r->allowance < bytes) {
-		uint64_t left = look(r);
-
-		if (left < bytes)
-			result = -ENOMEM;
-		else
-			r->allowance = allow(left, bytes);
-	}
-	if (!result)
-		r->allowance -= bytes;
+	result = take_locked(r, bytes);
 	lock_drop(&r->lock);
 	if (moved && r->on_limit)
 		r->on_limit(r->on_limit_arg, limit);

@@ -3,7 +3,8 @@
  *
  * Owns     descriptors of /proc/meminfo and of the memory cgroup files of this process and of its
  *          ancestors (v1 and v2), and a small allowance drawn from what they last said.
- * Keeps    R1 nothing is allowed that would leave less than ROOM_RESERVE_BYTES anywhere.
+ * Keeps    R1 nothing is allowed that would have left less than ROOM_RESERVE_BYTES anywhere, ROOM_LOOK_MS ago or
+ *             later; what others take meanwhile finds half of that.
  * Threads  takes ROOM itself.
  * Fails    -ENOMEM: no room.  A figure that cannot be read is not a limit.
  *
@@ -16,6 +17,7 @@
 
 enum {
 	ROOM_RESERVE_BYTES = 32 << 20,
+	ROOM_LOOK_MS = 100,
 	ROOM_SPARE_BYTES = 8 << 20, /* above that: what the optional leaves to the others */
 };
 
