@@ -297,7 +297,8 @@ int volume_advice(struct volume *v, uint64_t ino, enum volume_advice *ret) must_
 int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, enum volume_advice advice,
 			const struct interrupt *interrupt) must_check;
 
-/* What merging does for a file, or for all files below a directory (each once, however many links). */
+/* What merging does for a file, for all files below a directory (each once, however many links), or for all that a
+ * tenant has: of its directory what is open and has no name any more counts, too. */
 struct volume_pages {
 	uint64_t slots;     /* that hold data: the sum of the five below */
 	uint64_t merged;    /* on a frame that others refer to as well */
@@ -314,6 +315,9 @@ struct volume_pages {
 /* Of [offset, offset + len), whole pages (-EINVAL); of a directory both must be 0 and UINT64_MAX.  -EINTR. */
 int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, const struct interrupt *interrupt,
 		 struct volume_pages *ret) must_check;
+/* Of `count` tenants by their directories, with one look at all inodes; one that has ended has nothing. -EINTR. */
+int volume_tenant_pages(struct volume *v, const uint64_t *dir, unsigned count, const struct interrupt *interrupt,
+			struct volume_pages *ret) must_check;
 
 /* --- the kernel's page cache ------------------------------------------------------------------------- */
 

@@ -4,6 +4,8 @@
  * What is said counts from the moment the gate has been closed: whoever prepared a merge by what held before has
  * finished it, or looks again (fault.h, F5).  Splitting what is merged comes after that and may take long.
  */
+#include <stdlib.h>
+
 #include "advice.h"
 #include "failpoint.h"
 #include "fault.h"
@@ -130,14 +132,15 @@ static void look_slot(struct pool *p, struct sums *s, uint32_t slot)
 	s->parts += ((uint64_t)PAGE_BYTES << 16) / MAX(info.refs, 1u);
 }
 
-/* Up to LOOK_SLOTS from *io_from on; false at the end. */
-static bool look_some(struct volume *v, struct inode *i, uint64_t *io_from, uint64_t end, struct sums *s)
+/* Up to LOOK_SLOTS of `ino` from *io_from on; false at the end, and when it has gone. */
+static bool look_some(struct volume *v, struct inode *i, uint64_t ino, uint64_t *io_from, uint64_t end,
+		      struct sums *s)
 {
 	_Atomic uint32_t *slot = NULL;
 
 	gate_enter(&v->gate);
 	rwlock_take_shared(&i->map);
-	for (unsigned n = 0; n < LOOK_SLOTS; n++, ++*io_from) {
+	for (unsigned n = 0; n < LOOK_SLOTS && inode_is_live(i, ino); n++, ++*io_from) {
 		slot = ptab_next(i, v->pool.frames, *io_from, end, io_from);
 		if (!slot)
 			break;
@@ -148,7 +151,7 @@ static bool look_some(struct volume *v, struct inode *i, uint64_t *io_from, uint
 	return slot != NULL;
 }
 
-static int look_at(struct volume *v, struct inode *i, uint64_t from, uint64_t end, struct sums *s)
+static int look_at(struct volume *v, struct inode *i, uint64_t ino, uint64_t from, uint64_t end, struct sums *s)
 {
 	uint64_t at = from;
 
@@ -156,9 +159,10 @@ static int look_at(struct volume *v, struct inode *i, uint64_t from, uint64_t en
 	if (from >= end)
 		return 0;
 	rwlock_take_shared(&i->map);
-	s->pages.left_out += advice_left_out(i, v->pool.frames, from, end);
+	if (inode_is_live(i, ino))
+		s->pages.left_out += advice_left_out(i, v->pool.frames, from, end);
 	rwlock_drop_shared(&i->map);
-	while (look_some(v, i, &at, end, s))
+	while (look_some(v, i, ino, &at, end, s))
 		if (interrupted(s->interrupt))
 			return -EINTR;
 	return 0;
@@ -226,7 +230,7 @@ static int look_entry(struct tree *t, uint64_t ino)
 		return push_dir(t, ino);
 	if (interrupted(t->sums.interrupt))
 		return -EINTR;
-	return S_ISREG(mode) ? look_at(t->v, i, 0, FILE_PAGES_MAX, &t->sums) : 0;
+	return S_ISREG(mode) ? look_at(t->v, i, ino, 0, FILE_PAGES_MAX, &t->sums) : 0;
 }
 
 static int look_dir(struct tree *t, uint64_t dir)
@@ -263,6 +267,99 @@ static int tree_pages(struct volume *v, uint64_t ino, const struct interrupt *in
 	return r;
 }
 
+/* --- tenants ---------------------------------------------------------------------------------- */
+
+enum { LOOK_RECORDS = 1024 };
+
+struct member_sums {
+	uint32_t tenant; /* 0: none any more */
+	unsigned place;  /* among those asked for */
+	struct sums sums;
+};
+
+static int by_tenant(const void *a, const void *b)
+{
+	uint32_t one = ((const struct member_sums *)a)->tenant, other = ((const struct member_sums *)b)->tenant;
+
+	return (one > other) - (one < other);
+}
+
+/* Whose `i` is, of those asked for. */
+static struct member_sums *sums_of(const struct inode *i, struct member_sums *m, unsigned count)
+{
+	const struct member_sums key = { .tenant = i->record->tenant };
+
+	return key.tenant ? bsearch(&key, m, count, sizeof(*m), by_tenant) : NULL;
+}
+
+struct member {
+	struct inode *inode;
+	uint64_t ino;
+	struct member_sums *sums;
+};
+
+/* The next that is theirs, of some records from *io_number on, or none of them.  False at the end. */
+static bool next_member(struct volume *v, uint32_t *io_number, struct member_sums *m, unsigned count,
+			struct member *ret)
+{
+	struct inode *i = NULL;
+
+	ret->inode = NULL;
+	gate_enter(&v->gate);
+	for (unsigned n = 0; n < LOOK_RECORDS && !ret->inode; n++) {
+		i = itable_next(v->pool.itable, io_number);
+		if (!i)
+			break;
+		ret->ino = inode_ino(i); /* first: who has the record next may be another's */
+		ret->sums = sums_of(i, m, count);
+		if (ret->sums && S_ISREG(inode_attr_get(i).mode))
+			ret->inode = i;
+	}
+	gate_leave(&v->gate);
+	return i != NULL;
+}
+
+static int look_at_members(struct volume *v, struct member_sums *m, unsigned count,
+			   const struct interrupt *interrupt)
+{
+	struct member member;
+	uint32_t number = 0;
+	int r = 0;
+
+	while (!r && next_member(v, &number, m, count, &member)) {
+		if (member.inode)
+			r = look_at(v, member.inode, member.ino, 0, FILE_PAGES_MAX, &member.sums->sums);
+		if (interrupted(interrupt))
+			r = -EINTR;
+	}
+	return r;
+}
+
+int volume_tenant_pages(struct volume *v, const uint64_t *dir, unsigned count, const struct interrupt *interrupt,
+			struct volume_pages *ret)
+{
+	struct member_sums *m = mem_alloc(count, sizeof(*m));
+	int r;
+
+	if (!m)
+		return -ENOMEM;
+	for (unsigned n = 0; n < count; n++) {
+		const struct inode *i = volume_inode(v, dir[n]);
+
+		m[n].tenant = i && tenant_is_dir(i) ? i->number : 0;
+		m[n].place = n;
+		m[n].sums.interrupt = interrupt;
+	}
+	qsort(m, count, sizeof(*m), by_tenant);
+	r = look_at_members(v, m, count, interrupt);
+	for (unsigned n = 0; n < count && !r; n++)
+		add_up(&m[n].sums, &ret[m[n].place]);
+	mem_free(m);
+	return r;
+}
+
+/* --- either ----------------------------------------------------------------------------------- */
+
 int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, const struct interrupt *interrupt,
 		 struct volume_pages *ret)
 {
@@ -281,9 +378,10 @@ int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, 
 	    (S_ISDIR(mode) && (offset || len != UINT64_MAX)))
 		return -EINVAL;
 	if (S_ISDIR(mode))
-		return tree_pages(v, ino, interrupt, ret);
+		return tenant_is_dir(i) ? volume_tenant_pages(v, &ino, 1, interrupt, ret) :
+					  tree_pages(v, ino, interrupt, ret);
 	if (S_ISREG(mode))
-		r = look_at(v, i, offset >> PAGE_SHIFT, end >> PAGE_SHIFT, &s);
+		r = look_at(v, i, ino, offset >> PAGE_SHIFT, end >> PAGE_SHIFT, &s);
 	if (!r)
 		add_up(&s, ret);
 	return r;

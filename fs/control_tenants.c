@@ -233,14 +233,14 @@ int control_tenants_print(struct volume *v, uint64_t ino, const struct interrupt
 }
 
 struct gathered {
-	struct metrics_tenant *tenant;
+	struct tenant_told *tenant;
 	unsigned count, size, all;
 	size_t bytes; /* that they will take */
 };
 
 static int make_room(struct gathered *g)
 {
-	struct metrics_tenant *tenant;
+	struct tenant_told *tenant;
 
 	if (g->count < g->size)
 		return 0;
@@ -253,8 +253,7 @@ static int make_room(struct gathered *g)
 }
 
 /* What is left out, for a text that is kept has an end, is counted. */
-static int gather(struct volume *v, const struct volume_tenant *t, const struct interrupt *interrupt,
-		  struct gathered *g)
+static int gather(const struct volume_tenant *t, struct gathered *g)
 {
 	size_t bytes = metrics_tenant_bytes(t->name);
 	int r;
@@ -263,11 +262,9 @@ static int gather(struct volume *v, const struct volume_tenant *t, const struct 
 	if (g->bytes < bytes)
 		return 0;
 	r = make_room(g);
-	if (r == 0)
-		r = tenant_figures_get(v, t, true, interrupt, g->tenant[g->count].value);
 	if (r < 0)
 		return r;
-	memcpy(g->tenant[g->count++].name, t->name, sizeof(t->name));
+	g->tenant[g->count++].tenant = *t;
 	g->bytes -= bytes;
 	return 0;
 }
@@ -282,12 +279,12 @@ int control_tenants_print_metrics(struct volume *v, const struct interrupt *inte
 	do {
 		r = volume_tenants(v, &cursor, &t);
 		if (r == 0)
-			r = gather(v, &t, interrupt, &g);
-	} while (r == 0 || r == -ESTALE);
-	if (r == -ENOENT) {
-		r = 0;
+			r = gather(&t, &g);
+	} while (r == 0);
+	if (r == -ENOENT)
+		r = g.count ? tenant_figures_get_all(v, g.tenant, g.count, interrupt) : 0;
+	if (r == 0)
 		metrics_print_tenants(g.tenant, g.count, g.all, out);
-	}
 	free(g.tenant);
 	return r;
 }

@@ -84,7 +84,7 @@ static void print_label(const char *name, FILE *out)
 	}
 }
 
-void metrics_print_tenants(const struct metrics_tenant *tenant, unsigned count, unsigned all, FILE *out)
+void metrics_print_tenants(const struct tenant_told *tenant, unsigned count, unsigned all, FILE *out)
 {
 	if (!all)
 		return;
@@ -97,7 +97,7 @@ void metrics_print_tenants(const struct metrics_tenant *tenant, unsigned count, 
 			row->help, row->unit);
 		for (unsigned n = 0; n < count; n++) {
 			fprintf(out, "ksmfs_tenant_%s{tenant=\"", row->name);
-			print_label(tenant[n].name, out);
+			print_label(tenant[n].tenant.name, out);
 			fprintf(out, "\"} %" PRIu64 "\n", tenant[n].value[i]);
 		}
 	}

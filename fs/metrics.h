@@ -14,16 +14,11 @@
 #include "core/volume.h"
 #include "fs/tenant_figures.h"
 
-struct metrics_tenant {
-	char name[NAME_BYTES_MAX + 1];
-	uint64_t value[TENANT_FIGURES];
-};
-
 enum { METRICS_TENANTS_HEAD = 4096 }; /* bytes that metrics_print_tenants() takes besides those of tenants, at most */
 
 void metrics_print(const int64_t value[ATTRS], FILE *out);
 /* The figures of these, of `all` that there are. */
-void metrics_print_tenants(const struct metrics_tenant *tenant, unsigned count, unsigned all, FILE *out);
+void metrics_print_tenants(const struct tenant_told *tenant, unsigned count, unsigned all, FILE *out);
 /* What one of that name takes there, at most. */
 size_t metrics_tenant_bytes(const char *name);
 /* After everything else. */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fs/tenant_figures.c - the door's counts, and its sums over the tenant's directory.
+/* fs/tenant_figures.c - the door's counts, and its sums over all that a tenant has.
  *
  * Who reads all files of a tenant, one after the other, asks for its sums as often: so the last of some tenants are
- * kept for a second.  Nobody waits for somebody else's sums: two who ask at once both look.
+ * kept for a second.  Nobody waits for somebody else's sums: two who ask at once both look.  Each time all inodes of
+ * the mount are looked at; so who wants several tenants asks for them together.
  */
 #include "fs/tenant_figures.h"
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -81,7 +83,7 @@ static int sum_up(struct volume *v, uint64_t dir, const struct interrupt *interr
 
 	if (recall(dir, ret))
 		return 0;
-	r = volume_pages(v, dir, 0, UINT64_MAX, interrupt, &new.pages);
+	r = volume_tenant_pages(v, &dir, 1, interrupt, &new.pages);
 	if (r < 0)
 		return r;
 	keep(&new);
@@ -100,16 +102,39 @@ static uint64_t limit_inodes(const struct volume_tenant *t)
 	return MIN(t->nr_inodes, attr_rows[ATTR_nr_inodes].max);
 }
 
-int tenant_figures_get(struct volume *v, const struct volume_tenant *t, bool summed,
-		       const struct interrupt *interrupt, uint64_t ret[static TENANT_FIGURES])
+static void fill(const struct volume_tenant *t, const struct volume_pages *p, uint64_t ret[static TENANT_FIGURES])
 {
-	struct volume_pages pages = {0}, *p = &pages;
-	int r = summed ? sum_up(v, t->dir, interrupt, p) : 0;
-
-	if (r < 0)
-		return r;
 #define TENANT_KNOWN(name, unit, value, help) ret[TENANT_##name] = value;
 #define TENANT_SUMMED(name, unit, value, help) ret[TENANT_##name] = value;
 #include "fs/tenants.def"
+}
+
+int tenant_figures_get(struct volume *v, const struct volume_tenant *t, bool summed,
+		       const struct interrupt *interrupt, uint64_t ret[static TENANT_FIGURES])
+{
+	struct volume_pages pages = {0};
+	int r = summed ? sum_up(v, t->dir, interrupt, &pages) : 0;
+
+	if (r < 0)
+		return r;
+	fill(t, &pages, ret);
 	return 0;
+}
+
+int tenant_figures_get_all(struct volume *v, struct tenant_told *tenant, unsigned count,
+			   const struct interrupt *interrupt)
+{
+	struct volume_pages *pages = calloc(count, sizeof(*pages));
+	uint64_t *dir = calloc(count, sizeof(*dir));
+	int r = -ENOMEM;
+
+	for (unsigned n = 0; dir && n < count; n++)
+		dir[n] = tenant[n].tenant.dir;
+	if (dir && pages)
+		r = volume_tenant_pages(v, dir, count, interrupt, pages);
+	for (unsigned n = 0; r == 0 && n < count; n++)
+		fill(&tenant[n].tenant, &pages[n], tenant[n].value);
+	free(dir);
+	free(pages);
+	return r;
 }

@@ -11,10 +11,11 @@
  *	EPERM: neither the owner nor root.  ENOMEM, EINTR: the file is out of merging, but not all of it has been
  *	split: set it again.
  * KSMFS_XATTR_STAT
- *	What merging does for a file, or for everything below a directory: one "name value" a line, named as the
- *	fields of struct ksmfs_stat (ksmfs/ioctl.h).  Never listed; EPERM for whoever sets it.  The length told to
- *	getxattr(2) with a size of 0 is what it may be at most.  EPERM: of a directory, for neither its owner nor
- *	root, on a mount with tenants or several domains.
+ *	What merging does for a file, for everything below a directory, or, of a tenant's directory, for all that
+ *	the tenant has, with a name or without: one "name value" a line, named as the fields of struct ksmfs_stat
+ *	(ksmfs/ioctl.h).  Never listed; EPERM for whoever sets it.  The length told to getxattr(2) with a size of 0
+ *	is what it may be at most.  EPERM: of a directory, for neither its owner nor root, on a mount with tenants or
+ *	several domains.
  *
  * And these, which only directories in the root of the mount can have, and only CAP_SYS_ADMIN sees.  Either makes the
  * directory a tenant; other names that begin with "trusted.ksmfs." are refused (EINVAL).

@@ -88,6 +88,21 @@ os.truncate("a/file", 3 * NP)
 becomes(lambda: os.pread(fd, 99, 0), b"%d\n" % (3 * NP), "logical_bytes, read again")
 os.close(fd)
 
+# What is open and has no name any more, as all have who use shm_unlink: it is charged, and summed.
+make("unlinked", "16m")
+fd = os.open("unlinked/shm", os.O_CREAT | os.O_RDWR)
+os.write(fd, content("unlinked", N) + mine)
+os.unlink("unlinked/shm")
+for told in lambda: stats("unlinked"), lambda: advice.stat("unlinked"):
+    becomes(lambda: told()["proportional_bytes"], NP + NP // 2, "without a name")
+becomes(lambda: stats("unlinked"), dict(
+    size=16 << 20, nr_inodes=1 << 26, logical_bytes=2 * NP, inodes=3, unique_bytes=NP, shared_bytes=NP, zero_bytes=0,
+    proportional_bytes=NP + NP // 2, saved_bytes=NP // 2), "unlinked")
+assert f'ksmfs_tenant_unique_bytes{{tenant="unlinked"}} {NP}\n' in read(control + "/metrics"), "unlinked, in metrics"
+os.close(fd)
+becomes(lambda: stats("unlinked")["proportional_bytes"], 0, "closed")
+os.rmdir("unlinked")
+
 # Nothing can be written, made or removed there.
 for path in f"{tenants}/a/size", f"{tenants}/a/stats":
     fails(errno.EACCES, os.open, path, os.O_WRONLY)
