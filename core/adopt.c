@@ -136,6 +136,7 @@ static int adopt_leaf(struct pool *p, const struct leaf *l)
 static void *adopt_slots(void *arg)
 {
 	struct adoption *a = arg;
+	HOLDS_INODES(a->pool->itable);
 	struct leaf leaf[LEAVES];
 	unsigned n;
 
@@ -160,6 +161,7 @@ static void start_threads(struct adoption *a, uint64_t leaves)
 
 int adopt_begin(struct adoption *a, struct pool *p)
 {
+	HOLDS_INODES(p->itable);
 	struct nodes nodes = { .frames = p->frames };
 	uint32_t number = 0;
 	struct inode *i;

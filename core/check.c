@@ -401,6 +401,7 @@ static void walk_fini(struct walk *w)
 
 int check(struct volume *v, check_report *report, void *arg)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct walk w = { .v = v, .report = report, .arg = arg };
 	struct inode *i;
 	uint32_t number;

@@ -14,7 +14,7 @@
  * who uses one of them again goes on from there.
  *
  * Locks and other things that mean something only to a running process are not in the memfd but in
- * struct inode, made in chunks when a record is first used.
+ * struct inode, which comes and goes with the memory of its record (inode_chunks.h).
  */
 #include "inode.h"
 
@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "failpoint.h"
+#include "inode_chunks.h"
 #include "log.h"
 #include "names.h"
 
@@ -30,10 +31,7 @@
 #define MEMFD_FORMAT 6
 #endif
 
-enum {
-	CHUNK_BITS = 8,
-	CHUNK = 1 << CHUNK_BITS, /* records that get memory and locks together */
-};
+enum { CHUNK_BITS = INODE_CHUNK_BITS, CHUNK = INODE_CHUNK };
 #define MAGIC UINT64_C(0x736f6e692d6d736b) /* "ksm-inos" */
 
 #define CHUNK_BYTES (CHUNK * sizeof(struct inode_record))
@@ -45,11 +43,10 @@ struct itable {
 	struct room *room;
 	struct lock lock;
 	_Atomic uint64_t *used_bits; /* changed under the lock */
-	bool *gone; /* by chunk: it has given its memory back. Under NAMES, as the making of inodes */
+	struct inode_chunks *inodes; /* those in use, and no others, have memory for their records */
 	uint32_t lowest GUARDED_BY(lock); /* no free record below */
 	atomic_uint_fast64_t used, names, space; /* changed under the lock; space in bytes */
-	atomic_uint chunks;
-	_Atomic(struct inode *) chunk[]; /* struct inode[CHUNK] each */
+	atomic_uint chunks; /* there may have been records in */
 };
 
 /* Record numbers are 1 to this: there are never more inodes than the largest limit. */
@@ -104,28 +101,9 @@ static int format(struct itable *t)
 	return 0;
 }
 
-/* A chunk of struct inode, for records that are about to be used or were found used. */
-static int chunk_add(struct itable *t)
+struct grace *itable_grace(struct itable *t)
 {
-	unsigned n = t->chunks;
-	struct inode *inode = mem_alloc(CHUNK, sizeof(*inode));
-
-	if (!inode)
-		return -ENOMEM;
-	for (unsigned i = 0; i < CHUNK; i++) {
-		inode[i].number = (n << CHUNK_BITS) + i;
-		inode[i].record = record_at(t, inode[i].number);
-		rwlock_init(&inode[i].map, RANK_MAP);
-		lock_init(&inode[i].attr, RANK_ATTR);
-	}
-	t->chunk[n] = inode;
-	atomic_store(&t->chunks, n + 1);
-	return 0;
-}
-
-static struct inode *inode_at(struct itable *t, uint32_t number)
-{
-	return &t->chunk[number >> CHUNK_BITS][number & (CHUNK - 1)];
+	return &t->inodes->grace;
 }
 
 static size_t chunk_offset(uint32_t chunk)
@@ -133,12 +111,14 @@ static size_t chunk_offset(uint32_t chunk)
 	return FIRST_OFFSET + chunk * CHUNK_BYTES;
 }
 
-/* Memory for a chunk's records, and for the word that outlives them. */
+/* Memory for a chunk's records, for the word that outlives them, and for struct inode. */
 static int populate(struct itable *t, uint32_t chunk)
 {
 	size_t word = (size_t)((uint8_t *)floor_of(t, chunk) - t->arena.base) & ~(size_t)(PAGE_BYTES - 1);
-	int r = room_take(t->room, CHUNK_BYTES + PAGE_BYTES);
+	int r = room_take(t->room, CHUNK_BYTES + PAGE_BYTES + INODE_CHUNK_BYTES);
 
+	if (!r)
+		r = inode_chunks_reserve(t->inodes, chunk);
 	if (!r)
 		r = arena_populate(&t->arena, word, PAGE_BYTES);
 	return r < 0 ? r : arena_populate(&t->arena, chunk_offset(chunk), CHUNK_BYTES);
@@ -149,13 +129,14 @@ static int extend(struct itable *t, uint32_t chunk)
 {
 	int r;
 
-	if (chunk < t->chunks && !t->gone[chunk])
+	if (inode_chunks_has(t->inodes, chunk))
 		return 0;
 	r = populate(t, chunk);
-	if (!r && chunk == t->chunks)
-		r = chunk_add(t);
-	t->gone[chunk] = r < 0;
-	return r;
+	if (r < 0)
+		return r;
+	inode_chunks_use(t->inodes, chunk);
+	t->chunks = MAX((uint32_t)t->chunks, chunk + 1);
+	return 0;
 }
 
 static bool is_readable(const struct inode_header *h)
@@ -203,12 +184,11 @@ static bool has_memory(int fd, uint64_t records)
 	return records <= numbers_max() + 1 && (records <= 1 || has_data(fd, (uint32_t)((records - 1) >> CHUNK_BITS)));
 }
 
-/* To look at what has no memory would bring some. */
-static void adopt_chunk(struct itable *t, uint32_t chunk)
+static void adopt_records(struct itable *t, uint32_t chunk)
 {
 	uint32_t from = MAX(chunk << CHUNK_BITS, 1u), end = (chunk + 1) << CHUNK_BITS;
 
-	for (uint32_t i = from; !t->gone[chunk] && i < end && i < itable_header(t)->records; i++) {
+	for (uint32_t i = from; i < end && i < itable_header(t)->records; i++) {
 		if (!record_at(t, i)->used)
 			continue;
 		t->used_bits[i / 64] |= UINT64_C(1) << (i % 64);
@@ -221,9 +201,26 @@ static int complete(struct itable *t, int fd, uint32_t chunk)
 {
 	off_t end = (off_t)chunk_offset(chunk + 1);
 
-	if (t->arena.fd < 0 || t->gone[chunk] || lseek(fd, (off_t)chunk_offset(chunk), SEEK_HOLE) >= end)
+	if (t->arena.fd < 0 || lseek(fd, (off_t)chunk_offset(chunk), SEEK_HOLE) >= end)
 		return 0;
 	return arena_populate(&t->arena, chunk_offset(chunk), CHUNK_BYTES);
+}
+
+/* To look at what has no memory would bring some. */
+static int adopt_chunk(struct itable *t, int fd, uint32_t chunk)
+{
+	int r;
+
+	if (!has_data(fd, chunk))
+		return 0;
+	r = complete(t, fd, chunk);
+	if (!r)
+		r = inode_chunks_reserve(t->inodes, chunk);
+	if (r < 0)
+		return r;
+	inode_chunks_use(t->inodes, chunk);
+	adopt_records(t, chunk);
+	return 0;
 }
 
 /* The records of a file system that is gone on with. */
@@ -237,19 +234,10 @@ static int adopt(struct itable *t, int fd)
 	r = adopt_rows(t);
 	if (r < 0)
 		return r;
-	while ((uint64_t)t->chunks << CHUNK_BITS < h->records) {
-		r = chunk_add(t);
-		if (r < 0)
-			return r;
-	}
-	for (uint32_t chunk = 0; chunk < t->chunks; chunk++) {
-		t->gone[chunk] = !has_data(fd, chunk);
-		r = complete(t, fd, chunk);
-		if (r < 0)
-			return r;
-		adopt_chunk(t, chunk);
-	}
-	return 0;
+	t->chunks = (uint32_t)((h->records + CHUNK - 1) >> CHUNK_BITS);
+	for (uint32_t chunk = 0; !r && chunk < t->chunks; chunk++)
+		r = adopt_chunk(t, fd, chunk);
+	return r;
 }
 
 int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool *ret_empty)
@@ -261,17 +249,18 @@ int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool 
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	t = mem_alloc(1, sizeof(*t) + chunks * sizeof(t->chunk[0]));
+	t = mem_alloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
 	t->room = room;
 	t->lowest = 1;
 	lock_init(&t->lock, RANK_ITABLE);
 	t->used_bits = mem_alloc(numbers_max() / 64 + 1, sizeof(*t->used_bits));
-	t->gone = mem_alloc(chunks, sizeof(*t->gone));
-	r = -ENOMEM;
-	if (t->used_bits && t->gone)
+	r = t->used_bits ? inode_chunks_new((uint32_t)chunks, &t->inodes) : -ENOMEM;
+	if (!r)
 		r = arena_open(fd, chunk_offset((uint32_t)chunks) + chunks * sizeof(uint32_t), copy, &t->arena);
+	if (!r)
+		t->inodes->record = record_at(t, 0);
 	*ret_empty = !st.st_size;
 	if (!r)
 		r = st.st_size ? adopt(t, fd) : format(t);
@@ -287,16 +276,9 @@ void itable_close(struct itable *t)
 {
 	if (!t)
 		return;
-	for (unsigned n = 0; n < t->chunks; n++) {
-		for (unsigned i = 0; i < CHUNK; i++) {
-			rwlock_fini(&t->chunk[n][i].map);
-			lock_fini(&t->chunk[n][i].attr);
-		}
-		mem_free(t->chunk[n]);
-	}
+	inode_chunks_free(t->inodes);
 	lock_fini(&t->lock);
 	mem_free((void *)t->used_bits);
-	mem_free(t->gone);
 	arena_close(&t->arena);
 	mem_free(t);
 }
@@ -354,6 +336,7 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 	struct inode_record *record;
 	int r = 0;
 
+	ASSERT(grace_is_inside());
 	if (!number)
 		return -ENOSPC;
 	/* Inodes are made under NAMES, one at a time: nobody else adds chunks. */
@@ -367,7 +350,7 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 	}
 	record = record_at(t, number);
 	record->generation = MAX((uint32_t)record->generation, (uint32_t)*floor_of(t, number >> CHUNK_BITS));
-	*ret = inode_at(t, number);
+	*ret = inode_chunks_at(t->inodes, number);
 	(*ret)->cached = 0;
 	*inode_attr_begin(*ret) = *attr;
 	inode_attr_end(*ret);
@@ -428,8 +411,8 @@ static void give_back(struct itable *t, uint32_t chunk)
 	for (uint32_t i = 0; i < CHUNK; i++)
 		floor = MAX(floor, (uint32_t)record_at(t, (chunk << CHUNK_BITS) + i)->generation);
 	*floor_of(t, chunk) = floor;
-	t->gone[chunk] = true;
-	while (t->gone[last = (uint32_t)((h->records - 1) >> CHUNK_BITS)])
+	inode_chunks_leave(t->inodes, chunk);
+	while (!inode_chunks_has(t->inodes, last = (uint32_t)((h->records - 1) >> CHUNK_BITS)))
 		h->records = (uint64_t)last << CHUNK_BITS;
 	failpoint_kill(KILL_inode_chunk_empty);
 	if (arena_release(&t->arena, chunk_offset(chunk), CHUNK_BYTES) < 0)
@@ -439,22 +422,39 @@ static void give_back(struct itable *t, uint32_t chunk)
 bool itable_reclaim(struct itable *t, uint32_t *io_chunk, unsigned max)
 {
 	for (; max && *io_chunk < t->chunks; ++*io_chunk)
-		if (!t->gone[*io_chunk] && is_unused(t, *io_chunk)) {
+		if (inode_chunks_has(t->inodes, *io_chunk) && is_unused(t, *io_chunk)) {
 			give_back(t, *io_chunk);
 			max--;
 		}
 	return *io_chunk < t->chunks;
 }
 
+bool itable_let_go(struct itable *t, uint32_t *io_chunk, unsigned max)
+{
+	for (; max && *io_chunk < t->chunks && t->inodes->leaving; ++*io_chunk, max--)
+		inode_chunks_forget(t->inodes, *io_chunk);
+	return *io_chunk < t->chunks && t->inodes->leaving;
+}
+
+bool itable_has_leaving(const struct itable *t)
+{
+	return t->inodes->leaving;
+}
+
+/* Whoever is making one has claimed its number first; from then on it is not given back. */
+static struct inode *find(struct itable *t, uint32_t number)
+{
+	ASSERT(grace_is_inside());
+	if (number > numbers_max() || !is_claimed(t, number) || !inode_chunks_has(t->inodes, number >> CHUNK_BITS))
+		return NULL;
+	return inode_chunks_at(t->inodes, number);
+}
+
 struct inode *itable_get(struct itable *t, uint64_t ino)
 {
-	uint32_t number = (uint32_t)ino;
-	struct inode *inode;
+	struct inode *inode = find(t, (uint32_t)ino);
 
-	if (!number || number >> CHUNK_BITS >= t->chunks || !is_claimed(t, number))
-		return NULL;
-	inode = inode_at(t, number);
-	return inode_is_live(inode, ino) ? inode : NULL;
+	return inode && inode_is_live(inode, ino) ? inode : NULL;
 }
 
 struct inode *itable_next(struct itable *t, uint32_t *number)
@@ -462,9 +462,11 @@ struct inode *itable_next(struct itable *t, uint32_t *number)
 	uint64_t end = itable_header(t)->records;
 
 	for (uint32_t n = MAX(*number, 1u); n < end; n++) {
-		if (n >> CHUNK_BITS < t->chunks && is_claimed(t, n) && inode_at(t, n)->record->used) {
+		struct inode *inode = find(t, n);
+
+		if (inode && inode->record->used) {
 			*number = n + 1;
-			return inode_at(t, n);
+			return inode;
 		}
 	}
 	return NULL;
@@ -525,7 +527,7 @@ uint64_t itable_space(const struct itable *t)
 
 uint64_t itable_private_bytes(struct itable *t)
 {
-	return ((uint64_t)t->chunks << CHUNK_BITS) * sizeof(struct inode) + itable_header(t)->records / 8;
+	return inode_chunks_bytes(t->inodes) + itable_header(t)->records / 8;
 }
 
 uint64_t itable_bytes(struct itable *t)
@@ -533,7 +535,7 @@ uint64_t itable_bytes(struct itable *t)
 	uint64_t bytes = itable_private_bytes(t);
 
 	for (uint32_t n = 0; n < t->chunks; n++)
-		bytes += t->gone[n] ? 0 : CHUNK_BYTES;
+		bytes += inode_chunks_has(t->inodes, n) ? CHUNK_BYTES : 0;
 	return bytes;
 }
 

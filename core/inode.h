@@ -8,7 +8,9 @@
  *             of `live`; everything else in a record is single atomic words.
  *          T3 a record with neither name nor lookup nor open file is free, or about to be.
  * Threads  takes ATTR (one inode's attributes) and ITABLE (which records are used) itself; `map` is for
- *          ptab, fault and range.  struct inode is never moved or freed while the table is open.
+ *          ptab, fault and range.  struct inode is never moved.  Who gets one (itable_new, _get, _next) is inside
+ *          (HOLDS_INODES, asserted), and may use it until he leaves, whatever becomes of the inode: he looks whether it
+ *          is live under a lock.  One that is live, and stays so, is nobody's to give back.
  * Fails    -ESTALE, -ENOSPC (nr_inodes), -ENOMEM; -EUCLEAN for a memfd that is none of ours.
  */
 #pragma once
@@ -19,6 +21,7 @@
 #include "arena.h"
 #include "digest.h"
 #include "frames.h"
+#include "grace.h"
 #include "lock.h"
 #include "room.h"
 #include "rows.h"
@@ -123,12 +126,22 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 /* The record is free, its generation over.  It has no slots any more. */
 void itable_free(struct itable *t, struct inode *inode);
 
+struct grace *itable_grace(struct itable *t);
+
+/* Among declarations: to the end of the block the caller is inside, and what he gets stays where it is. */
+#define HOLDS_INODES(t) \
+	_cleanup_(grace_leave) __attribute__((unused)) struct stay holds_inodes = grace_enter(itable_grace(t))
+
 /* NULL: no such inode (any more). */
 struct inode *itable_get(struct itable *t, uint64_t ino);
 
 /* Records that nobody uses give their memory back, in chunks, `max` of those from `io_chunk` (at first 0) on.  True:
  * there may be more.  Under NAMES, as itable_new(). */
 bool itable_reclaim(struct itable *t, uint32_t *io_chunk, unsigned max);
+/* And then their struct inode does, of chunks that nobody inside may have found; of others when they have left.  As
+ * itable_reclaim(), but looking at no more than `max`. */
+bool itable_let_go(struct itable *t, uint32_t *io_chunk, unsigned max);
+bool itable_has_leaving(const struct itable *t); /* there are such others */
 
 /* The next used inode from record number `*number` on, which is moved behind it; NULL at the end. */
 struct inode *itable_next(struct itable *t, uint32_t *number);

@@ -156,6 +156,7 @@ static void check_root(struct look *l)
 
 int inspect(struct volume *v, void (*report)(void *arg, const char *violation), void *arg)
 {
+	HOLDS_INODES(v->pool.itable);
 	uint32_t capacity = (uint32_t)MIN(v->frames_arena.bytes >> PAGE_SHIFT, (uint64_t)UINT32_MAX), number;
 	_cleanup_(mem_cleanup) uint64_t *node = mem_alloc(capacity / BITS + 1, sizeof(*node));
 	struct look l = { .v = v, .report = report, .arg = arg, .node = node, .capacity = capacity };

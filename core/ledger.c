@@ -189,23 +189,29 @@ static bool look_some(struct volume *v, struct files *f, struct inode *i, uint64
 	return slot != NULL;
 }
 
-static void gather_file(struct volume *v, struct files *f, struct inode *i)
+/* The next of them; false at the end. */
+static bool gather_file(struct volume *v, struct files *f, uint32_t *io_number)
 {
+	HOLDS_INODES(v->pool.itable);
+	struct inode *i = itable_next(v->pool.itable, io_number);
 	struct indexdb_cost *cost = &f->cost[f->costs_count];
 	uint64_t index = 0;
 
+	if (!i)
+		return false;
 	*cost = (struct indexdb_cost){ .ino = inode_ino(i) };
 	memset(f->n, 0, sizeof(f->n));
 	while (look_some(v, f, i, &index, cost))
 		;
 	if (!cost->data_pages)
-		return;
+		return true;
 	f->costs_count++;
 	for (unsigned n = 0; n < f->top.count && f->sharers_count < SHARERS_MAX; n++)
 		if (f->n[n])
 			f->sharer[f->sharers_count++] = (struct indexdb_sharer){
 				.frame = f->top.entry[n].frame, .ino = cost->ino, .n = f->n[n]
 			};
+	return true;
 }
 
 /* Paths last, so that a file's name is as new as its figures. */
@@ -230,13 +236,13 @@ static bool write_files(struct volume *v)
 	struct files f = { .cost = mem_alloc(most + 1, sizeof(*f.cost)),
 			   .sharer = mem_alloc(SHARERS_MAX, sizeof(*f.sharer)) };
 	unsigned rows = 0;
-	struct inode *i;
+	uint32_t number = 0;
 	bool ok = f.cost && f.sharer;
 
 	if (ok) {
 		gather_top(v, &f.top);
-		for (uint32_t number = 0; f.costs_count < most && (i = itable_next(v->pool.itable, &number));)
-			gather_file(v, &f, i);
+		while (f.costs_count < most && gather_file(v, &f, &number))
+			;
 		ok = add_paths(v, &f) &&
 		     indexdb_replace_files(v->indexdb, f.cost, f.costs_count, f.sharer,
 					   f.sharers_count, &rows) == INDEXDB_OK;

@@ -259,6 +259,7 @@ static int settle_all(struct volume *v)
 
 int recover(struct volume *v, const struct receipts *receipts)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct adoption a;
 	int r, counted;
 

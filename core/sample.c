@@ -33,6 +33,7 @@ static void share_out(struct sample *s)
 
 void sample_begin(struct sample *s, struct itable *t)
 {
+	HOLDS_INODES(t);
 	uint32_t number = 0;
 	struct inode *i;
 
@@ -53,6 +54,7 @@ static bool is_wanted(struct sample_class *c)
 
 unsigned sample_next(struct sample *s, struct itable *t, struct sample_question *ret, unsigned max)
 {
+	HOLDS_INODES(t);
 	struct inode *i;
 	unsigned n = 0, c;
 

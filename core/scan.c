@@ -218,6 +218,7 @@ static struct inode *inode_at_cursor(struct pool *p, struct cursor *at)
 static struct inode *look_at_some(struct scan *s, struct cursor *at, unsigned max, enum merge_how how,
 				  unsigned *ret_done)
 {
+	HOLDS_INODES(s->pool->itable);
 	struct found found[SCAN_CHUNK];
 	unsigned n = 0, inodes = 0;
 	struct inode *i;

@@ -352,6 +352,7 @@ static bool collect(struct scrub *s, struct inode *i, struct place place[CHUNK],
 /* A part of a round inside the gate once; false at its end. */
 static bool round_chunk(struct scrub *s, unsigned *io_look)
 {
+	HOLDS_INODES(s->pool->itable);
 	struct place place[CHUNK];
 	uint32_t number = s->number;
 	struct inode *i = itable_next(s->pool->itable, &number);

@@ -118,6 +118,7 @@ void trim_use(struct trim *t, struct inode *i, enum trim_use use)
 
 void trim_suspect_all(struct trim *t)
 {
+	HOLDS_INODES(t->pool->itable);
 	uint32_t number = 0;
 	struct inode *i;
 
@@ -191,6 +192,7 @@ static int64_t wait_ms(struct trim *t, uint32_t now)
 
 unsigned trim_due(struct trim *t, bool pressure, struct trim_due *ret, unsigned max, int64_t *ret_wait_ms)
 {
+	HOLDS_INODES(t->pool->itable);
 	uint32_t now = now_s();
 	struct inode *i = NULL;
 	unsigned n = 0;
@@ -230,6 +232,7 @@ static struct word judge(struct word w, const struct trim_outcome *o)
 
 void trim_done(struct trim *t, const struct trim_due *due, const struct trim_outcome *o)
 {
+	HOLDS_INODES(t->pool->itable);
 	struct inode *i = itable_get(t->pool->itable, due->ino);
 	struct word w;
 	uint64_t bits;

@@ -31,21 +31,30 @@ int unmerge_range(struct pool *p, struct inode *i, uint64_t from, uint64_t end, 
 	return r;
 }
 
+/* The next inode; 1 at the end. */
+static int unmerge_next(struct pool *p, uint32_t *io_number, uint32_t run_stores, const struct interrupt *interrupt)
+{
+	HOLDS_INODES(p->itable);
+	struct inode *i = itable_next(p->itable, io_number);
+	uint64_t index = 0;
+	int r;
+
+	if (!i)
+		return 1;
+	do
+		r = p->run_stores == run_stores ? next_batch(p, i, &index, FILE_PAGES_MAX, 0, interrupt) : -EINTR;
+	while (r > 0);
+	return r;
+}
+
 int unmerge_all(struct pool *p, uint32_t run_stores, const struct interrupt *interrupt)
 {
 	uint32_t number = 0;
-	struct inode *i;
-	int r = 0;
+	int r;
 
-	while (!r && (i = itable_next(p->itable, &number))) {
-		uint64_t index = 0;
-
-		do
-			r = p->run_stores == run_stores ?
-				    next_batch(p, i, &index, FILE_PAGES_MAX, 0, interrupt) :
-				    -EINTR;
-		while (r > 0);
-	}
+	do
+		r = unmerge_next(p, &number, run_stores, interrupt);
+	while (!r);
 	failpoint_kill(KILL_unmerge_all);
-	return r;
+	return MIN(r, 0);
 }

@@ -105,10 +105,9 @@ static void pass_done(void *arg)
 	keeper_change(((struct volume *)arg)->keeper);
 }
 
-enum { RECLAIM_CHUNKS = 32 };
+enum { RECLAIM_CHUNKS = 32, LET_GO_CHUNKS = 1024 /* most of which are not leaving */ };
 
-/* Removals have left records behind as well as frames. */
-static void reclaim_records(struct volume *v)
+static void each_chunk(struct volume *v, bool (*some)(struct itable *t, uint32_t *io_chunk, unsigned max), unsigned max)
 {
 	uint32_t chunk = 0;
 	bool more = true;
@@ -116,10 +115,19 @@ static void reclaim_records(struct volume *v)
 	while (more) {
 		gate_enter(&v->gate);
 		lock_take(&v->names_lock);
-		more = itable_reclaim(v->pool.itable, &chunk, RECLAIM_CHUNKS);
+		more = some(v->pool.itable, &chunk, max);
 		lock_drop(&v->names_lock);
 		gate_leave(&v->gate);
 	}
+}
+
+/* Removals have left records behind as well as frames. */
+static void reclaim_records(struct volume *v)
+{
+	each_chunk(v, itable_reclaim, RECLAIM_CHUNKS);
+	each_chunk(v, itable_let_go, LET_GO_CHUNKS);
+	if (itable_has_leaving(v->pool.itable))
+		keeper_surplus(v->keeper); /* somebody may hold some still: the next time */
 }
 
 static bool reclaim(void *arg)
@@ -246,6 +254,7 @@ static void preset(struct volume *v, enum attr attr, uint64_t value)
 
 static int make_root(struct volume *v, const struct volume_config *config)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode_attr attr = {
 		.mode = S_IFDIR | (config->mode & 07777),
 		.uid = config->uid,
@@ -412,6 +421,7 @@ void volume_discard(struct volume *v, struct inode *i)
 
 void volume_bury_rest(struct volume *v)
 {
+	HOLDS_INODES(v->pool.itable);
 	uint32_t number = 0, tries = v->unburied;
 	struct inode *i;
 

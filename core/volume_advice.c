@@ -22,6 +22,7 @@ enum { LOOK_SLOTS = 4096 };
 
 int volume_advice(struct volume *v, uint64_t ino, enum volume_advice *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 
 	if (!i)
@@ -49,6 +50,7 @@ static int follow(struct volume *v, struct inode *i, uint64_t from, uint64_t end
 
 int volume_advise(struct volume *v, uint64_t ino, enum volume_advice advice, const struct interrupt *interrupt)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i;
 
 	gate_close(&v->gate);
@@ -86,6 +88,7 @@ static int advise_range_closed(struct volume *v, uint64_t ino, uint64_t from, ui
 int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, enum volume_advice advice,
 			const struct interrupt *interrupt)
 {
+	HOLDS_INODES(v->pool.itable);
 	uint64_t from = offset >> PAGE_SHIFT, end, last;
 	struct inode *i = NULL;
 	int r;
@@ -363,6 +366,7 @@ int volume_tenant_pages(struct volume *v, const uint64_t *dir, unsigned count, c
 int volume_pages(struct volume *v, uint64_t ino, uint64_t offset, uint64_t len, const struct interrupt *interrupt,
 		 struct volume_pages *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	struct sums s = { .interrupt = interrupt };
 	uint64_t end;

@@ -142,6 +142,7 @@ void volume_errand_done(struct volume *v, const struct volume_errand *e, uint64_
 
 bool volume_may_look(struct volume *v, uint64_t ino, bool drops)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 
 	return i && !parks(v) && (!drops || trim_allows(&v->trim, i));

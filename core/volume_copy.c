@@ -124,6 +124,7 @@ static int clip(struct copy *c)
 
 ssize_t volume_copy(struct volume *v, const struct volume_copy *what, unsigned flags, const struct interrupt *interrupt)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct copy c = { .v = v, .from = volume_inode(v, what->from), .to = volume_inode(v, what->to),
 			  .from_offset = what->from_offset, .to_offset = what->to_offset, .len = what->len };
 	ssize_t n;

@@ -38,6 +38,7 @@ static uint64_t seconds_since_boot(void)
 
 int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 
 	if (!i)
@@ -48,6 +49,7 @@ int volume_getattr(struct volume *v, uint64_t ino, struct stat *ret)
 
 int volume_more(struct volume *v, uint64_t ino, struct volume_more *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	struct inode_attr attr;
 
@@ -61,6 +63,7 @@ int volume_more(struct volume *v, uint64_t ino, struct volume_more *ret)
 
 int volume_set_flags(struct volume *v, uint64_t ino, unsigned flags)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 
 	return i ? guard_set(i, flags) : -ESTALE;
@@ -68,6 +71,7 @@ int volume_set_flags(struct volume *v, uint64_t ino, unsigned flags)
 
 int volume_may_change(struct volume *v, uint64_t ino)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 
 	return i ? guard_attributes(i) : -ESTALE;
@@ -95,6 +99,7 @@ static bool atime_is_due(const struct inode_attr *a)
 
 bool volume_accessed(struct volume *v, uint64_t ino)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	enum volume_atime when;
 	struct inode_attr attr;
@@ -206,6 +211,7 @@ static void set_attr(struct inode *i, const struct stat *new, unsigned set)
 
 int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsigned set, struct stat *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	int r = 0;
 
@@ -247,6 +253,7 @@ static bool begin_storing(struct inode *i)
 
 int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache)
 {
+	HOLDS_INODES(v->pool.itable);
 	const struct receipt_change change = { .opens = 1, .stores = can_store(flags), .then = RECEIPT_OPENED };
 	struct receipt *receipt = receipt_in(RECEIPT_OPENED);
 	struct inode *i = volume_inode(v, ino);
@@ -274,6 +281,7 @@ int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_c
 
 static void let_go(struct volume *v, uint64_t ino, const struct receipt_change *change)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	struct receipt_counts before;
 
@@ -300,6 +308,7 @@ void volume_file_release(struct volume *v, uint64_t ino, int flags)
  * name, and would neither show nor remove it. */
 static void unmake(struct volume *v, const struct receipt_names *n)
 {
+	HOLDS_INODES(v->pool.itable);
 	const struct name name = { n->name, n->len };
 	struct inode *i = volume_inode(v, n->ino);
 	int r;
@@ -345,6 +354,7 @@ static void add_bytes(struct volume_read *r, uint8_t *from, size_t len)
 
 int volume_read(struct volume *v, uint64_t ino, uint64_t offset, size_t len, struct volume_read *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	uint64_t size, first;
 	unsigned pages;
@@ -464,6 +474,7 @@ static ssize_t write_inside(struct volume *v, struct inode *i, uint64_t offset, 
 ssize_t volume_write(struct volume *v, uint64_t ino, uint64_t offset, const void *data, size_t len,
 		     unsigned flags)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	size_t asked = len;
 	ssize_t n;
@@ -519,6 +530,7 @@ static int allocate(struct volume *v, struct inode *i, int mode, uint64_t offset
 
 int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, uint64_t len)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	struct inode_attr *attr;
 	int r;
@@ -550,6 +562,7 @@ int volume_fallocate(struct volume *v, uint64_t ino, int mode, uint64_t offset, 
 
 int volume_seek(struct volume *v, uint64_t ino, uint64_t offset, int whence, uint64_t *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	bool found;
 

@@ -3,7 +3,8 @@
  *
  * Owns     struct volume.
  * Keeps    W1 names change under `names_lock`, one operation at a time, with the inodes they touch.
- * Threads  each public call enters the gate and leaves it before it returns.
+ * Threads  each public call enters the gate and leaves it before it returns, and is inside (HOLDS_INODES) as long as
+ *          it has a struct inode: nobody keeps one for longer.
  * Fails    see volume.h.
  */
 #pragma once
@@ -56,7 +57,7 @@ struct volume {
 	char dir[];
 };
 
-/* The inode `ino`; NULL is -ESTALE. */
+/* The inode `ino`, to who is inside; NULL is -ESTALE. */
 static inline struct inode *volume_inode(struct volume *v, uint64_t ino)
 {
 	return itable_get(v->pool.itable, ino);

@@ -45,6 +45,7 @@ static bool remember(struct inode *i, uint64_t ino)
 
 int volume_lookup(struct volume *v, uint64_t dir, struct name name, struct volume_entry *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i;
 	uint64_t ino;
 	int r;
@@ -65,6 +66,7 @@ int volume_lookup(struct volume *v, uint64_t dir, struct name name, struct volum
 
 int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 
 	if (!i || !inode_attr_get(i).nlink || !remember(i, ino))
@@ -75,6 +77,7 @@ int volume_remember(struct volume *v, uint64_t ino, struct volume_entry *ret)
 
 static void forget(struct volume *v, uint64_t ino, uint64_t lookups, enum receipt_state then)
 {
+	HOLDS_INODES(v->pool.itable);
 	const struct receipt_change change = { .lookups = -(int64_t)lookups, .then = then };
 	struct inode *i = volume_inode(v, ino);
 
@@ -106,6 +109,7 @@ void volume_unlist(struct volume *v)
 
 int volume_parent(struct volume *v, uint64_t dir, uint64_t *ret_parent)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, dir);
 	struct inode_attr attr;
 
@@ -120,6 +124,7 @@ int volume_parent(struct volume *v, uint64_t dir, uint64_t *ret_parent)
 
 mode_t volume_type(struct volume *v, uint64_t ino)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 
 	return i ? inode_attr_get(i).mode & S_IFMT : 0;
@@ -138,6 +143,7 @@ int volume_list(struct volume *v, uint64_t dir, uint64_t offset, struct names_en
 
 int volume_readlink(struct volume *v, uint64_t ino, char *buf)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	int r;
 

@@ -249,6 +249,7 @@ static int create_locked(struct volume *v, uint64_t dir_ino, struct name name,
 int volume_create(struct volume *v, uint64_t dir, struct name name, const struct volume_new *new,
 		  struct volume_entry *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	int r;
 
 	if (new->target && new->target->len > SYMLINK_BYTES_MAX)
@@ -285,6 +286,7 @@ static int tmpfile_locked(struct volume *v, uint64_t dir_ino, const struct volum
 
 int volume_tmpfile(struct volume *v, uint64_t dir, const struct volume_new *new, struct volume_entry *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	int r;
 
 	begin(v);
@@ -337,6 +339,7 @@ static int link_locked(struct volume *v, uint64_t ino, uint64_t dir_ino, struct 
 
 int volume_link(struct volume *v, uint64_t ino, uint64_t dir, struct name name, struct volume_entry *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	int r;
 
 	begin(v);
@@ -403,6 +406,7 @@ static int remove_locked(struct volume *v, uint64_t dir_ino, struct name name, b
 
 static int remove_name(struct volume *v, uint64_t dir, struct name name, bool directory, uint64_t unknown)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = NULL;
 	int r;
 
@@ -558,6 +562,7 @@ static int rename_locked(struct volume *v, uint64_t dir, struct name name, uint6
 int volume_rename(struct volume *v, uint64_t dir, struct name name, uint64_t new_dir,
 		  struct name new_name, unsigned flags, const struct volume_new *whiteout)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct rename m = { .whiteout = whiteout, .how = flags & RENAME_EXCHANGE  ? NAMES_RENAME_EXCHANGE :
 				   flags & RENAME_NOREPLACE ? NAMES_RENAME_NOREPLACE :
 							      NAMES_RENAME_REPLACE };

@@ -277,6 +277,7 @@ static void show_tenant(const struct tenant *t, struct statvfs *st)
 
 int volume_statfs(struct volume *v, uint64_t ino, struct statvfs *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct pool *p = &v->pool;
 	struct inode *i = volume_inode(v, ino);
 	const struct tenant *t = i ? i->tenant : NULL;
@@ -300,6 +301,7 @@ int volume_statfs(struct volume *v, uint64_t ino, struct statvfs *ret)
 
 static bool fill(struct volume *v, uint64_t ino, struct name name, struct volume_tenant *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	const struct tenant *t = i ? i->tenant : NULL;
 

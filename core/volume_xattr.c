@@ -81,6 +81,7 @@ static int get(struct volume *v, struct inode *i, struct name name, void *buf, s
 
 int volume_getxattr(struct volume *v, uint64_t ino, struct name name, void *buf, size_t size, size_t *ret_len)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	int r = check_name(name);
 
@@ -96,6 +97,7 @@ int volume_getxattr(struct volume *v, uint64_t ino, struct name name, void *buf,
 
 int volume_listxattr(struct volume *v, uint64_t ino, bool all, char *buf, size_t size, size_t *ret_len)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	int r = 0;
 
@@ -282,6 +284,7 @@ static int may_change(struct inode *i, struct name name)
 
 int volume_setxattr(struct volume *v, uint64_t ino, struct name name, struct name value, unsigned flags)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	int r = may_change(i, name);
 
@@ -318,6 +321,7 @@ static int remove_locked(struct volume *v, struct inode *i, struct name name) RE
 
 int volume_removexattr(struct volume *v, uint64_t ino, struct name name)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct inode *i = volume_inode(v, ino);
 	int r = may_change(i, name);
 

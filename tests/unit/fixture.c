@@ -204,6 +204,22 @@ void truncate_to_pages(struct fixture *f, uint64_t ino, uint64_t pages)
 	assert_int_equal(volume_setattr(f->v, ino, &st, VOLUME_SET_SIZE, &st), 0);
 }
 
+struct inode *inode_of(struct volume *v, uint64_t ino)
+{
+	HOLDS_INODES(v->pool.itable);
+
+	return volume_inode(v, ino);
+}
+
+struct inode *make_record(struct fixture *f, const struct inode_attr *attr)
+{
+	HOLDS_INODES(f->v->pool.itable);
+	struct inode *i;
+
+	assert_int_equal(itable_new(f->v->pool.itable, attr, 0, &i), 0);
+	return i;
+}
+
 int64_t figure(struct fixture *f, enum attr attr)
 {
 	int64_t stats[ATTRS];
@@ -236,7 +252,7 @@ void assert_counts(struct fixture *f, int64_t shared, int64_t sharing, int64_t u
 
 uint32_t slot_at(struct fixture *f, uint64_t ino, uint64_t index)
 {
-	struct inode *i = volume_inode(f->v, ino);
+	struct inode *i = inode_of(f->v, ino);
 	_Atomic uint32_t *slot;
 	uint32_t is;
 

@@ -67,6 +67,12 @@ bool page_is(struct fixture *f, uint64_t ino, uint64_t index, uint64_t what);
 #define assert_page(f, ino, index, what) assert_true(page_is((f), (ino), (index), (what)))
 void truncate_to_pages(struct fixture *f, uint64_t ino, uint64_t pages);
 
+/* Of one that is there, and stays: who gives inodes back leaves it where it is. */
+struct inode *inode_of(struct volume *v, uint64_t ino);
+
+/* A record without a name. */
+struct inode *make_record(struct fixture *f, const struct inode_attr *attr);
+
 int64_t figure(struct fixture *f, enum attr attr);
 #define assert_figure(f, name, value) assert_int_equal(figure((f), ATTR_##name), (value))
 

@@ -82,7 +82,7 @@ static void adopt__a_slot_of_nonsense_is_refused_by_whoever_meets_it(void **stat
 
 	for (unsigned n = 0; n < LARGE_PAGES; n += 250)
 		put_pages(f, large, n, 250, 1 + n, 1);
-	i = volume_inode(f->v, large);
+	i = inode_of(f->v, large);
 	rwlock_take_shared(&i->map);
 	*ptab_slot(i, f->v->pool.frames, LARGE_PAGES / 2) = UINT32_MAX - 1;
 	rwlock_drop_shared(&i->map);

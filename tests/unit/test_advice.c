@@ -21,7 +21,7 @@ static struct model m;
 static void begin(struct fixture *f, uint64_t base)
 {
 	m = (struct model){ .f = f, .base = base, .random = 88172645463325252u };
-	m.i = volume_inode(f->v, make_file(f, "file"));
+	m.i = inode_of(f->v, make_file(f, "file"));
 	m.whole = ADVICE_MERGEABLE;
 	memset(m.says, PLAIN, sizeof(m.says));
 }
@@ -354,12 +354,12 @@ static void inherit__is_what_the_directory_says(void **state)
 		const char name[] = { (char)('a' + advice), '\0' };
 		struct inode *i;
 
-		advice_set_whole(&f->v->pool, volume_inode(f->v, dir), (enum advice)advice);
-		i = volume_inode(f->v, make(f, dir, name, S_IFREG | 0600));
+		advice_set_whole(&f->v->pool, inode_of(f->v, dir), (enum advice)advice);
+		i = inode_of(f->v, make(f, dir, name, S_IFREG | 0600));
 		assert_int_equal(advice_of_whole(i), advice);
 		assert_int_equal(i->record->ranges, 0);
 	}
-	assert_int_equal(advice_of_whole(volume_inode(f->v, make_file(f, "outside"))), ADVICE_MERGEABLE);
+	assert_int_equal(advice_of_whole(inode_of(f->v, make_file(f, "outside"))), ADVICE_MERGEABLE);
 }
 
 static const struct CMUnitTest tests[] = {

@@ -28,7 +28,7 @@ static struct inode *plant(struct fixture *f)
 	put_page(f, one, 3, 0);
 	put_page(f, two, 0, A);
 	fixture_check(f);
-	return volume_inode(f->v, one);
+	return inode_of(f->v, one);
 }
 
 static void check__a_miscounted_inode(void **state)
@@ -126,7 +126,7 @@ static void check__a_file_of_another_domain_than_its_directory(void **state)
 
 	f->v->pool.settings->value[ATTR_domain] = DOMAINS_DIR;
 	fixture_reopen(f);
-	i = volume_inode(f->v, make(f, make(f, ROOT_INO, "dir", S_IFDIR | 0755), "file", S_IFREG | 0600));
+	i = inode_of(f->v, make(f, make(f, ROOT_INO, "dir", S_IFDIR | 0755), "file", S_IFREG | 0600));
 	fixture_check(f);
 	i->record->domain++;
 	expect(f, "is in directory 2 of another");
@@ -150,12 +150,12 @@ static void check__a_node_of_two_tables(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
-	struct inode *i = volume_inode(f->v, one);
+	struct inode *i = inode_of(f->v, one);
 	uint64_t was;
 
 	put_page(f, one, 100, A);
 	put_page(f, two, 100, A);
-	was = atomic_exchange(&i->record->root, (uint64_t)volume_inode(f->v, two)->record->root);
+	was = atomic_exchange(&i->record->root, (uint64_t)inode_of(f->v, two)->record->root);
 	expect(f, "is not its page table's alone");
 	i->record->root = was;
 }
@@ -219,7 +219,7 @@ static void check__wrong_links(void **state)
 	expect(f, "says 2 links and has 1");
 	inode_attr_begin(i)->nlink--;
 	inode_attr_end(i);
-	dir = volume_inode(f->v, ino);
+	dir = inode_of(f->v, ino);
 	inode_attr_begin(dir)->nlink = 3;
 	inode_attr_end(dir);
 	expect(f, "says 3 links and has 2");
@@ -248,7 +248,7 @@ static void check__an_inode_nobody_knows(void **state)
 	struct fixture *f = *state;
 	struct inode *i;
 
-	assert_int_equal(itable_new(f->v->pool.itable, &attr, 0, &i), 0);
+	i = make_record(f, &attr);
 	expect(f, "nobody knows it");
 	assert_true(inode_bury(i));
 	itable_free(f->v->pool.itable, i);

@@ -29,7 +29,7 @@ static uint64_t make_of(struct fixture *f, uint64_t dir, const char *name, mode_
 
 static uint16_t domain_of(struct fixture *f, uint64_t ino)
 {
-	return volume_inode(f->v, ino)->record->domain;
+	return inode_of(f->v, ino)->record->domain;
 }
 
 /* Equal pages in both, and time for the scanner: are they one? */
@@ -210,7 +210,7 @@ static void alone__nothing_is_merged_whatever_anybody_says(void **state)
 	remake(f, DOMAINS_DIR);
 	dir = make(f, ROOT_INO, "dir", S_IFDIR | 0755);
 	domains_leave(f->v->domains, domain_of(f, dir));
-	volume_inode(f->v, dir)->record->domain = DOMAIN_ALONE;
+	inode_of(f->v, dir)->record->domain = DOMAIN_ALONE;
 	domains_enter(f->v->domains, DOMAIN_ALONE);
 	a = make(f, dir, "a", S_IFREG | 0600);
 	b = make(f, dir, "b", S_IFREG | 0600);

@@ -278,7 +278,7 @@ static void copy__across_domains_takes_frames(void **state)
 {
 	struct pair p = two_files(state);
 
-	volume_inode(p.f->v, p.to)->record->domain = 7;
+	inode_of(p.f->v, p.to)->record->domain = 7;
 	put_pages(p.f, p.from, 0, 2, A, 1);
 	assert_int_equal(copy_pages(p.f, p.from, 0, p.to, 0, 2), 2);
 	assert_int_equal(frame_at(p.f, p.to, 0).domain, 7);

@@ -16,7 +16,7 @@ static int unshare_some(struct fixture *f, uint64_t ino, uint64_t *io_index, uin
 	int r;
 
 	gate_enter(&f->v->gate);
-	r = fault_unshare(&f->v->pool, volume_inode(f->v, ino), io_index, end, flags);
+	r = fault_unshare(&f->v->pool, inode_of(f->v, ino), io_index, end, flags);
 	gate_leave(&f->v->gate);
 	return r;
 }

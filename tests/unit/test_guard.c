@@ -52,7 +52,7 @@ static void set__keeps_what_tmpfs_knows_and_refuses_the_rest_whole(void **state)
 	assert_int_equal(lsattr(f, ino), FS_IMMUTABLE_FL | FS_APPEND_FL | FS_NODUMP_FL | FS_NOATIME_FL);
 	chattr(f, ino, FS_NODUMP_FL);
 	assert_int_equal(lsattr(f, ino), FS_NODUMP_FL);
-	assert_true(volume_inode(f->v, ino)->record->flags & INODE_KEEP); /* other bits are others' */
+	assert_true(inode_of(f->v, ino)->record->flags & INODE_KEEP); /* other bits are others' */
 	assert_int_equal(volume_set_flags(f->v, 999, 0), -ESTALE);
 	assert_int_equal(volume_more(f->v, 999, &more), -ESTALE);
 	assert_int_equal(volume_may_change(f->v, 999), -ESTALE);

@@ -1,72 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "core/inode.h"
-#include "core/receipt.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "tests/unit/inode_table.h"
 
 #include "core/failpoint.h"
-
-enum { MAX_INODES = 1000 };
-
-struct table {
-	int fd;
-	struct room *room;
-	struct itable *t;
-	bool empty;
-};
-
-static const struct inode_attr attr = { .mode = S_IFREG | 0640, .nlink = 1, .size = 5 };
-
-static void limit(struct table *t, uint64_t inodes)
-{
-	itable_rows(t->t)->settings.value[ATTR_nr_inodes] = inodes;
-}
-
-static int setup(void **state)
-{
-	static struct table table;
-
-	memset(&table, 0, sizeof(table));
-	*state = &table;
-	if (arena_memfd("test", &table.fd) || room_new(&table.room) ||
-	    itable_open(table.fd, table.room, false, &table.t, &table.empty))
-		return -1;
-	limit(&table, MAX_INODES);
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct table *table = *state;
-
-	itable_close(table->t);
-	room_free(table->room);
-	return close(table->fd);
-}
-
-static struct inode *new(struct table *t)
-{
-	struct inode *i;
-
-	assert_int_equal(itable_new(t->t, &attr, 4, &i), 0);
-	return i;
-}
-
-static void bury(struct table *t, struct inode *i)
-{
-	inode_attr_begin(i)->nlink = 0;
-	inode_attr_end(i);
-	assert_true(inode_bury(i));
-	itable_free(t->t, i);
-}
+#include "core/receipt.h"
 
 static void new__the_first_is_one_and_the_lowest_comes_first(void **state)
 {
@@ -99,11 +35,11 @@ static void space__is_taken_from_what_inodes_may_take(void **state)
 	assert_int_equal(itable_charged(t->t), 10);
 	assert_int_equal(itable_take_space(t->t, 1, false), -ENOSPC);
 	assert_int_equal(itable_add_names(t->t, 1, false), -ENOSPC);
-	assert_int_equal(itable_new(t->t, &attr, 4, &more), -ENOSPC);
+	assert_int_equal(try_new(t, &more), -ENOSPC);
 	assert_int_equal(itable_take_space(t->t, 5, true), 0);
 	assert_int_equal(itable_space(t->t), 9 * INODE_SPACE + 5);
 	itable_give_space(t->t, INODE_SPACE + 4);
-	assert_int_equal(itable_new(t->t, &attr, 4, &more), -ENOSPC); /* a byte is missing */
+	assert_int_equal(try_new(t, &more), -ENOSPC); /* a byte is missing */
 	itable_give_space(t->t, 1);
 	bury(t, new(t));
 	bury(t, one);
@@ -122,9 +58,9 @@ static void new__a_number_never_recurs(void **state)
 		assert_int_equal(i->number, 1);
 		assert_true(inode_ino(i) > last);
 		last = inode_ino(i);
-		assert_ptr_equal(itable_get(t->t, last), i);
+		assert_ptr_equal(get(t, last), i);
 		bury(t, i);
-		assert_null(itable_get(t->t, last));
+		assert_null(get(t, last));
 	}
 }
 
@@ -161,7 +97,7 @@ static void new__a_full_table_is_enospc(void **state)
 
 	for (unsigned n = 0; n < MAX_INODES; n++)
 		last = new(t);
-	assert_int_equal(itable_new(t->t, &attr, 0, &i), -ENOSPC);
+	assert_int_equal(try_new(t, &i), -ENOSPC);
 	bury(t, last);
 	assert_int_equal(new(t)->number, MAX_INODES);
 }
@@ -176,7 +112,7 @@ static void new__without_memory_changes_nothing(void **state)
 	do {
 		assert_int_equal(itable_used(t->t), 0);
 		failpoint_arm(FAIL_ALLOC, ++nth);
-		r = itable_new(t->t, &attr, 0, &i);
+		r = try_new(t, &i);
 		failpoint_arm(FAIL_ALLOC, 0);
 	} while (r == -ENOMEM);
 	assert_int_equal(r, 0);
@@ -189,11 +125,11 @@ static void get__what_is_not_there_is_null(void **state)
 	struct table *t = *state;
 
 	new(t);
-	assert_null(itable_get(t->t, 0));
-	assert_null(itable_get(t->t, 2));
-	assert_null(itable_get(t->t, UINT64_C(1) << 32 | 1));
-	assert_null(itable_get(t->t, UINT32_MAX));
-	assert_null(itable_get(t->t, UINT64_MAX));
+	assert_null(get(t, 0));
+	assert_null(get(t, 2));
+	assert_null(get(t, UINT64_C(1) << 32 | 1));
+	assert_null(get(t, UINT32_MAX));
+	assert_null(get(t, UINT64_MAX));
 }
 
 static void next__meets_all_in_use(void **state)
@@ -206,10 +142,10 @@ static void next__meets_all_in_use(void **state)
 		i[n] = new(t);
 	bury(t, i[0]);
 	bury(t, i[3]);
-	assert_ptr_equal(itable_next(t->t, &number), i[1]);
-	assert_ptr_equal(itable_next(t->t, &number), i[2]);
-	assert_ptr_equal(itable_next(t->t, &number), i[4]);
-	assert_null(itable_next(t->t, &number));
+	assert_ptr_equal(next(t, &number), i[1]);
+	assert_ptr_equal(next(t, &number), i[2]);
+	assert_ptr_equal(next(t, &number), i[4]);
+	assert_null(next(t, &number));
 }
 
 static void bury__whoever_knows_it_keeps_it(void **state)
@@ -231,7 +167,7 @@ static void bury__whoever_knows_it_keeps_it(void **state)
 	assert_true(inode_bury(i));
 	assert_false(inode_bury(i)); /* true once */
 	assert_false(receipt_count(i, ino, &looked_up, NULL));
-	assert_null(itable_get(t->t, ino));
+	assert_null(get(t, ino));
 	itable_free(t->t, i);
 }
 
@@ -264,13 +200,6 @@ static void stat__shows_attributes_and_what_is_counted(void **state)
 	assert_int_equal(st.st_nlink, 1);
 	assert_int_not_equal(st.st_mtim.tv_sec, 0);
 	assert_int_equal(st.st_atim.tv_sec, 0);
-}
-
-static int reopen(struct table *t)
-{
-	itable_close(t->t);
-	t->t = NULL;
-	return itable_open(t->fd, t->room, false, &t->t, &t->empty);
 }
 
 static void open__rows_of_another_program_go_by_their_names(void **state)
@@ -330,16 +259,16 @@ static void new__a_limit_is_on_how_many_not_on_numbers(void **state)
 	for (unsigned n = 0; n < 600; n++)
 		new(t);
 	for (unsigned n = 1; n < 600; n += 2)
-		bury(t, itable_get(t->t, n));
+		bury(t, get(t, n));
 	limit(t, 301);
 	assert_int_equal(new(t)->number, 1);
-	assert_int_equal(itable_new(t->t, &attr, 0, &i), -ENOSPC);
-	assert_non_null(itable_get(t->t, 600));
+	assert_int_equal(try_new(t, &i), -ENOSPC);
+	assert_non_null(get(t, 600));
 	limit(t, 2000);
 	for (unsigned n = 302; n <= 2000; n++)
 		i = new(t);
 	assert_int_equal(i->number, 2000);
-	assert_int_equal(itable_new(t->t, &attr, 0, &i), -ENOSPC);
+	assert_int_equal(try_new(t, &i), -ENOSPC);
 }
 
 static void open__again_finds_the_records(void **state)
@@ -350,7 +279,7 @@ static void open__again_finds_the_records(void **state)
 
 	for (unsigned n = 0; n < 300; n++)
 		i = new(t);
-	bury(t, itable_get(t->t, 17));
+	bury(t, get(t, 17));
 	inode_attr_begin(i)->size = 123;
 	inode_attr_end(i);
 	itable_close(t->t);
@@ -359,146 +288,8 @@ static void open__again_finds_the_records(void **state)
 	assert_false(t->empty);
 	assert_memory_equal(&itable_header(t->t)->key, &key, sizeof(key));
 	assert_int_equal(itable_used(t->t), 299);
-	assert_int_equal(inode_size(itable_get(t->t, 300)), 123);
+	assert_int_equal(inode_size(get(t, 300)), 123);
 	assert_int_equal(inode_ino(new(t)), UINT64_C(1) << 32 | 17);
-}
-
-static uint64_t memory_bytes(struct table *t)
-{
-	struct stat st;
-
-	assert_int_equal(fstat(t->fd, &st), 0);
-	return (uint64_t)st.st_blocks * 512;
-}
-
-static void reclaim_all(struct table *t)
-{
-	uint32_t chunk = 0;
-
-	while (itable_reclaim(t->t, &chunk, 1))
-		;
-}
-
-/* T1: nobody sees that the memory of records had gone, and their numbers go on from what they were. */
-static void reclaim__numbers_do_not_recur(void **state)
-{
-	enum { MANY = 3000, KEPT = 10 };
-	static uint64_t ino[MANY + 1];
-	struct table *t = *state;
-	uint64_t empty, full, left;
-	uint32_t number = 0;
-
-	limit(t, 2 * MANY);
-	ino[1] = inode_ino(new(t));
-	empty = memory_bytes(t);
-	for (unsigned n = 2; n <= MANY; n++)
-		new(t);
-	bury(t, itable_get(t->t, 900));
-	bury(t, new(t)); /* that number for the third time */
-	new(t);
-	full = memory_bytes(t);
-	assert_true(full > empty + (MANY - 256) * sizeof(struct inode_record));
-	for (unsigned n = 1; n <= MANY; n++) {
-		ino[n] = inode_ino(itable_get(t->t, n == 900 ? UINT64_C(2) << 32 | n : n));
-		if (n > KEPT)
-			bury(t, itable_get(t->t, ino[n]));
-	}
-	reclaim_all(t);
-	left = memory_bytes(t);
-	assert_true(left <= empty + PAGE_BYTES);
-	for (unsigned round = 0; round < 2; round++) {
-		for (unsigned n = 1; n <= MANY; n++)
-			assert_int_equal(!itable_get(t->t, ino[n]), n > KEPT);
-		for (number = 0; itable_next(t->t, &number);)
-			assert_true(number <= KEPT + 1);
-		assert_int_equal(itable_used(t->t), KEPT);
-		assert_int_equal(memory_bytes(t), left); /* to look brings nothing back */
-		assert_int_equal(reopen(t), 0);
-		limit(t, 2 * MANY);
-	}
-	for (unsigned n = KEPT + 1; n <= MANY; n++) {
-		struct inode *i = new(t);
-
-		assert_int_equal(i->number, n);
-		assert_true(inode_ino(i) > ino[n]);
-		assert_int_equal(inode_size(i), attr.size);
-	}
-	assert_true(memory_bytes(t) >= full);
-}
-
-/* Those in use stay, wherever they are; and a chunk can go again and again. */
-static void reclaim__takes_no_chunk_that_is_in_use(void **state)
-{
-	struct table *t = *state;
-	uint64_t last = 0;
-	struct inode *i;
-
-	for (unsigned round = 0; round < 3; round++) {
-		for (unsigned n = (unsigned)itable_used(t->t); n < 700; n++)
-			new(t);
-		for (uint32_t number = 0; (i = itable_next(t->t, &number));)
-			if (i->number != 1 && i->number != 600)
-				bury(t, i);
-		reclaim_all(t);
-		assert_int_equal(itable_used(t->t), 2);
-		for (uint32_t number = 2; number < 601;) {
-			i = itable_next(t->t, &number);
-			assert_non_null(i);
-			assert_int_equal(i->number, 600);
-			assert_true(!last || last == inode_ino(i));
-			last = inode_ino(i);
-		}
-		assert_int_equal(itable_header(t->t)->records, 701);
-	}
-}
-
-/* Killed between the word that outlives a chunk and the end of its memory. */
-static void reclaim__may_be_killed(void **state)
-{
-	struct table *t = *state;
-	int status;
-	pid_t pid;
-
-	for (unsigned n = 0; n < 900; n++)
-		new(t);
-	for (unsigned n = 2; n <= 900; n++)
-		bury(t, itable_get(t->t, n));
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) { /* it shares the memfd, and nothing else */
-		if (reopen(t) == 0) {
-			failpoint_kill_arm(KILL_inode_chunk_empty, 2);
-			reclaim_all(t);
-		}
-		_exit(1);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(reopen(t), 0);
-	assert_int_equal(itable_used(t->t), 1);
-	for (unsigned n = 2; n <= 900; n++)
-		assert_int_equal(inode_ino(new(t)), UINT64_C(1) << 32 | n);
-}
-
-static void reclaim__without_memory_there_are_no_new_ones(void **state)
-{
-	struct table *t = *state;
-	struct inode *i;
-
-	for (unsigned n = 0; n < 600; n++)
-		new(t);
-	for (unsigned n = 2; n <= 600; n++)
-		bury(t, itable_get(t->t, n));
-	reclaim_all(t);
-	for (unsigned n = 2; n < 256; n++)
-		new(t);
-	for (unsigned nth = 1; nth <= 3; nth++) {
-		failpoint_arm(FAIL_ALLOC, nth);
-		assert_int_equal(itable_new(t->t, &attr, 0, &i), -ENOMEM);
-		failpoint_arm(FAIL_ALLOC, 0);
-		assert_int_equal(itable_used(t->t), 255);
-	}
-	assert_int_equal(inode_ino(new(t)), UINT64_C(1) << 32 | 256);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -509,10 +300,6 @@ int main(void)
 		TEST(new__the_first_is_one_and_the_lowest_comes_first),
 		TEST(space__is_taken_from_what_inodes_may_take),
 		TEST(new__a_number_never_recurs),
-		TEST(reclaim__numbers_do_not_recur),
-		TEST(reclaim__takes_no_chunk_that_is_in_use),
-		TEST(reclaim__may_be_killed),
-		TEST(reclaim__without_memory_there_are_no_new_ones),
 		TEST(new__generations_go_round_without_those_of_others),
 		TEST(new__a_record_starts_anew),
 		TEST(new__a_full_table_is_enospc),

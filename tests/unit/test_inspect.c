@@ -81,8 +81,8 @@ static void inspect__what_is_as_it_should_be(void **state)
 static void inspect__says_what_is_wrong(void **state)
 {
 	struct fixture *f = *state;
-	struct inode_record *tree = volume_inode(f->v, build(f))->record;
-	struct inode_record *root = volume_inode(f->v, ROOT_INO)->record;
+	struct inode_record *tree = inode_of(f->v, build(f))->record;
+	struct inode_record *root = inode_of(f->v, ROOT_INO)->record;
 	_Atomic uint32_t *node = frames_data(f->v->pool.frames, (uint32_t)tree->root);
 
 	DAMAGED(tree->used, 3, "neither free nor used nor dying");
@@ -108,7 +108,7 @@ static void open__is_refused_in_words(void **state)
 {
 	struct fixture *f = *state;
 	struct told told = { 0 };
-	struct inode_record *tree = volume_inode(f->v, build(f))->record;
+	struct inode_record *tree = inode_of(f->v, build(f))->record;
 
 	f->config.report = tell;
 	f->config.report_arg = &told;

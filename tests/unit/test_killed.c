@@ -302,6 +302,7 @@ static void live_and_die(struct fixture *f, struct model *m, uint64_t *random)
 /* What the kernel would tell of a caller who has ended, too. */
 static void let_go(struct volume *v)
 {
+	HOLDS_INODES(v->pool.itable);
 	uint32_t number = 0;
 	struct inode *i;
 

@@ -21,7 +21,7 @@ static enum merge_r merge(struct fixture *f, uint64_t ino, uint64_t index)
 	enum merge_r r;
 
 	gate_enter(&f->v->gate);
-	r = merge_page(&f->v->pool, volume_inode(f->v, ino), index, slot_at(f, ino, index), MERGE_THOROUGH);
+	r = merge_page(&f->v->pool, inode_of(f->v, ino), index, slot_at(f, ino, index), MERGE_THOROUGH);
 	gate_leave(&f->v->gate);
 	return r;
 }
@@ -103,7 +103,7 @@ static void merge__a_slot_that_moved_on_is_left_alone(void **state)
 	put_pages(f, ino, 0, 2, A, 1);
 	frame = slot_at(f, ino, 1);
 	gate_enter(&f->v->gate);
-	assert_int_equal(merge_page(&f->v->pool, volume_inode(f->v, ino), 0, frame, MERGE_THOROUGH), MERGE_NOTHING);
+	assert_int_equal(merge_page(&f->v->pool, inode_of(f->v, ino), 0, frame, MERGE_THOROUGH), MERGE_NOTHING);
 	gate_leave(&f->v->gate);
 	drop_file(f, "file", ino);
 	assert_true(frames_look(f->v->pool.frames, frame).free);
@@ -225,7 +225,7 @@ static enum merge_r merge_smart(struct fixture *f, uint64_t ino)
 	enum merge_r r;
 
 	gate_enter(&f->v->gate);
-	r = merge_page(&f->v->pool, volume_inode(f->v, ino), 0, slot_at(f, ino, 0), MERGE_SMART);
+	r = merge_page(&f->v->pool, inode_of(f->v, ino), 0, slot_at(f, ino, 0), MERGE_SMART);
 	gate_leave(&f->v->gate);
 	return r;
 }
@@ -235,7 +235,7 @@ static void merge__what_somebody_holds_is_owed(void **state)
 	struct fixture *f = *state;
 	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
 	struct pagelocks *locks = &f->v->pool.pagelocks;
-	uint32_t number = volume_inode(f->v, two)->number;
+	uint32_t number = inode_of(f->v, two)->number;
 	struct pagelock_wait wait = { 0 };
 
 	set(f, ATTR_merge_on_write, 0);

@@ -276,7 +276,7 @@ static void unlinked(struct model *m, int which)
 	if (file->open)
 		volume_file_release(m->f->v, file->ino, O_RDWR);
 	volume_forget(m->f->v, file->ino, UINT64_MAX);
-	assert_null(volume_inode(m->f->v, file->ino));
+	assert_null(inode_of(m->f->v, file->ino));
 	memset(file, 0, sizeof(*file));
 }
 

@@ -8,7 +8,7 @@ static void charge__stops_at_the_size(void **state)
 {
 	struct fixture *f = *state;
 	struct pool *p = &f->v->pool;
-	struct inode *i = volume_inode(f->v, ROOT_INO);
+	struct inode *i = inode_of(f->v, ROOT_INO);
 
 	set_size(f, 10);
 	assert_true(pool_charge(p, i, 7, false));
@@ -26,7 +26,7 @@ static void slot_changed__counts_all_but_frames(void **state)
 {
 	struct fixture *f = *state;
 	struct pool *p = &f->v->pool;
-	struct inode *i = volume_inode(f->v, make_file(f, "file"));
+	struct inode *i = inode_of(f->v, make_file(f, "file"));
 
 	pool_slot_changed(p, i, SLOT_HOLE, SLOT_LENT);
 	assert_int_equal(i->record->slots, 0);

@@ -6,7 +6,7 @@
 
 static struct inode *file(struct fixture *f)
 {
-	return volume_inode(f->v, make_file(f, "file"));
+	return inode_of(f->v, make_file(f, "file"));
 }
 
 /* The slot, with the nodes it needs. */

@@ -19,9 +19,9 @@ static void clear__frees_all_and_counts_a_change(void **state)
 	put_pages(f, ino, 0, 200, A, 1);
 	for (unsigned n = 1; n < 10; n++)
 		put_pages(f, ino, n * 200, 200, A, 1);
-	seq = volume_inode(f->v, ino)->seq;
+	seq = inode_of(f->v, ino)->seq;
 	truncate_to_pages(f, ino, 1);
-	assert_true(volume_inode(f->v, ino)->seq > seq);
+	assert_true(inode_of(f->v, ino)->seq > seq);
 	assert_counts(f, 0, 0, 1, 0, 0);
 	assert_int_equal(f->v->pool.charged, 1);
 	truncate_to_pages(f, ino, 0);
@@ -133,7 +133,7 @@ static void return_lent__is_known_to_who_opens_meanwhile(void **state)
 		truncate_to_pages(f, r.ino, pages);
 		assert_int_equal(volume_file_open(f->v, r.ino, O_RDWR, &keep), 0);
 		gate_enter(&f->v->gate);
-		assert_int_equal(range_reserve(&f->v->pool, volume_inode(f->v, r.ino), 0, pages, SLOT_LENT), 0);
+		assert_int_equal(range_reserve(&f->v->pool, inode_of(f->v, r.ino), 0, pages, SLOT_LENT), 0);
 		gate_leave(&f->v->gate);
 		assert_int_equal(pthread_create(&thread, NULL, release_file, &r), 0);
 		while (!r.begun)

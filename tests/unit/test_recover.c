@@ -175,7 +175,7 @@ static void reopen__who_knew_an_unlinked_file_still_does(void **state)
 	assert_page(f, ino, 0, A);
 	volume_forget(f->v, ino, 1);
 	volume_file_release(f->v, ino, O_RDWR);
-	assert_null(volume_inode(f->v, ino));
+	assert_null(inode_of(f->v, ino));
 	assert_figure(f, store_frames, 0);
 }
 
@@ -215,16 +215,16 @@ static void reopen__orphans_are_gone(void **state)
 	struct inode *i;
 
 	/* ended before the name was committed, and between a burial and its end */
-	assert_int_equal(itable_new(f->v->pool.itable, &attr, 0, &i), 0);
+	i = make_record(f, &attr);
 	ino = inode_ino(i);
 	put_page(f, ino, 0, A);
 	put_pages(f, dying, 0, 20, A, 1);
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("dying")), 0);
-	volume_inode(f->v, dying)->record->lookups = 0;
-	volume_inode(f->v, dying)->record->used = INODE_DYING;
+	inode_of(f->v, dying)->record->lookups = 0;
+	inode_of(f->v, dying)->record->used = INODE_DYING;
 	fixture_reopen(f);
-	assert_null(volume_inode(f->v, ino));
-	assert_null(volume_inode(f->v, dying));
+	assert_null(inode_of(f->v, ino));
+	assert_null(inode_of(f->v, dying));
 	assert_figure(f, store_inodes, 1);
 	assert_figure(f, store_frames, 0);
 	assert_int_equal(f->v->pool.charged, 0);
@@ -240,9 +240,9 @@ static void reopen__links_are_what_the_names_say(void **state)
 	assert_int_equal(names_remove(f->v->names, w.dir, name_of("two"), w.two, true), 0);
 	fixture_reopen(f);
 	fixture_check(f);
-	assert_int_equal(inode_attr_get(volume_inode(f->v, w.one)).nlink, 1);
+	assert_int_equal(inode_attr_get(inode_of(f->v, w.one)).nlink, 1);
 	volume_forget(f->v, w.two, 1);
-	assert_null(volume_inode(f->v, w.two));
+	assert_null(inode_of(f->v, w.two));
 }
 
 static void reopen__what_has_got_its_name_gets_no_other_when_that_is_gone(void **state)
@@ -266,7 +266,7 @@ static void reopen__slots_beyond_the_end_are_dropped(void **state)
 {
 	struct fixture *f = *state;
 	struct world w = build(f);
-	struct inode *i = volume_inode(f->v, w.one);
+	struct inode *i = inode_of(f->v, w.one);
 
 	/* a truncation that had come as far as the size */
 	inode_resize_begin(i);
@@ -284,7 +284,7 @@ static void reopen__bytes_beyond_the_end_are_zeroed_for_their_file_alone(void **
 {
 	struct fixture *f = *state;
 	struct world w = build(f);
-	struct inode *i = volume_inode(f->v, w.one);
+	struct inode *i = inode_of(f->v, w.one);
 	uint64_t whole = make_file(f, "whole");
 	uint8_t page[PAGE_BYTES], expected[PAGE_BYTES];
 
@@ -332,8 +332,8 @@ static void reopen__what_was_lent_goes_back_when_its_writer_has_gone(void **stat
 	assert_int_equal(get_bytes(f, gone, 0, sizeof(page), page), sizeof(page));
 	assert_int_equal(get_bytes(f, here, 0, sizeof(page), page), sizeof(page));
 	assert_figure(f, store_reserved_pages, 2);
-	volume_inode(f->v, gone)->record->stores = 0;
-	atomic_fetch_and(&volume_inode(f->v, gone)->record->flags, ~(uint32_t)INODE_LENT);
+	inode_of(f->v, gone)->record->stores = 0;
+	atomic_fetch_and(&inode_of(f->v, gone)->record->flags, ~(uint32_t)INODE_LENT);
 	fixture_reopen(f);
 	fixture_check(f);
 	assert_figure(f, store_reserved_pages, 1);
@@ -377,10 +377,10 @@ static void reopen__directories_are_where_the_names_say(void **state)
 
 	assert_int_equal(volume_rename(f->v, a, name_of("dir"), b, name_of("dir"), 0, NULL), 0);
 	/* as if it had ended between the names and what follows from them */
-	inode_attr_begin(volume_inode(f->v, dir))->parent = a;
-	inode_attr_end(volume_inode(f->v, dir));
-	inode_attr_begin(volume_inode(f->v, b))->size = 40;
-	inode_attr_end(volume_inode(f->v, b));
+	inode_attr_begin(inode_of(f->v, dir))->parent = a;
+	inode_attr_end(inode_of(f->v, dir));
+	inode_attr_begin(inode_of(f->v, b))->size = 40;
+	inode_attr_end(inode_of(f->v, b));
 	fixture_reopen(f);
 	fixture_check(f);
 	assert_int_equal(volume_parent(f->v, dir, &parent), 0);
@@ -431,7 +431,7 @@ static void reopen__numbers_do_not_recur(void **state)
 	new = make_file(f, "file");
 	assert_int_equal((uint32_t)new, (uint32_t)old);
 	assert_int_not_equal(new, old);
-	assert_null(volume_inode(f->v, old));
+	assert_null(inode_of(f->v, old));
 }
 
 static void reopen__foreign_memory_is_refused(void **state)
@@ -453,7 +453,7 @@ static void reopen__a_table_of_nonsense_is_refused(void **state)
 	struct volume *v = NULL;
 
 	put_page(f, ino, 100, A);
-	volume_inode(f->v, ino)->record->root = UINT64_C(1) << 32 | 0xfffffff0;
+	inode_of(f->v, ino)->record->root = UINT64_C(1) << 32 | 0xfffffff0;
 	volume_close(f->v);
 	f->v = NULL;
 	assert_int_equal(volume_open(&f->config, &v), -EUCLEAN);
@@ -526,7 +526,7 @@ static void copy__sees_the_same_and_changes_nothing(void **state)
 	volume_close(outside.v);
 	tempdir_teardown(&dir);
 	assert_world(f, &w);
-	assert_non_null(volume_inode(f->v, ino));
+	assert_non_null(inode_of(f->v, ino));
 }
 
 static const struct CMUnitTest tests[] = {

@@ -255,6 +255,7 @@ static void describe_names(struct text *t, uint64_t dir)
 
 static void describe_tenants(struct text *t)
 {
+	HOLDS_INODES(t->v->pool.itable);
 	uint32_t number = 0;
 	struct inode *i;
 
@@ -274,6 +275,7 @@ static void describe_tenants(struct text *t)
 /* Everything but times. */
 static void describe(struct volume *v, const struct stage *s, struct text *t)
 {
+	HOLDS_INODES(v->pool.itable);
 	unsigned names = 0;
 	uint32_t number = 0;
 	struct inode *i;
@@ -457,7 +459,7 @@ static void killed__while_taking_over_it_has_still_happened_once(void **state)
 /* Another thread has been killed at receipt_counting: he had looked up `a`. */
 static void link_while_somebody_counts(struct stage *s)
 {
-	const struct inode_record *record = volume_inode(s->f->v, s->a)->record;
+	const struct inode_record *record = inode_of(s->f->v, s->a)->record;
 	struct receipt *other = s->receipt + 1;
 
 	other->listed[0] = s->a;
@@ -477,11 +479,11 @@ static void killed__in_a_new_name_and_in_a_count_of_the_same_file_both_count(voi
 	uint64_t lookups;
 
 	set_stage(&s, state);
-	lookups = volume_inode(s.f->v, s.a)->record->lookups;
+	lookups = inode_of(s.f->v, s.a)->record->lookups;
 	assert_true(dies(&s, &act, KILL_names_committed, 1));
 	assert_int_equal(s.receipt[0].state, RECEIPT_MADE);
 	assert_int_equal(s.receipt[1].state, RECEIPT_LISTED);
-	assert_int_equal(volume_inode(s.f->v, s.a)->record->lookups, lookups + 2);
+	assert_int_equal(inode_of(s.f->v, s.a)->record->lookups, lookups + 2);
 	clear_stage(&s);
 }
 
@@ -504,7 +506,7 @@ static void killed__in_an_open_what_follows_from_it_is_done_all_the_same(void **
 	do_open(&s);
 	receipt_end();
 	receipt_use(NULL);
-	record = volume_inode(s.f->v, s.b)->record;
+	record = inode_of(s.f->v, s.b)->record;
 	assert_int_equal(record->mtime_set, 0);
 	assert_int_equal(record->flags & INODE_HOLES_SERVED, 0);
 	clear_stage(&s);

@@ -17,7 +17,7 @@ static struct tenant *make_tenant(struct fixture *f, const char *name, struct in
 {
 	struct tenant *t;
 
-	*ret_dir = volume_inode(f->v, make(f, ROOT_INO, name, S_IFDIR | 0755));
+	*ret_dir = inode_of(f->v, make(f, ROOT_INO, name, S_IFDIR | 0755));
 	assert_int_equal(tenants_make(f->v->tenants, *ret_dir, &t), 0);
 	return t;
 }
@@ -35,7 +35,7 @@ static void make__its_directory_is_its_first_inode(void **state)
 
 	assert_int_equal(dir->record->tenant, dir->number);
 	assert_true(tenant_is_dir(dir));
-	assert_false(tenant_is_dir(volume_inode(f->v, ROOT_INO)));
+	assert_false(tenant_is_dir(inode_of(f->v, ROOT_INO)));
 	assert_false(tenant_keeps(dir));
 	assert_int_equal(t->inodes, 1);
 	assert_int_equal(t->space, INODE_SPACE);
@@ -71,7 +71,7 @@ static void make__those_that_ended_are_used_again_and_say_nothing_of_before(void
 static void make__without_memory_nothing_has_changed(void **state)
 {
 	struct fixture *f = *state;
-	struct inode *dir = volume_inode(f->v, make(f, ROOT_INO, "box", S_IFDIR | 0755));
+	struct inode *dir = inode_of(f->v, make(f, ROOT_INO, "box", S_IFDIR | 0755));
 	struct tenant *t;
 
 	failpoint_arm(FAIL_ALLOC, 1);
@@ -126,7 +126,7 @@ static void take__an_inode_has_its_space_and_what_is_begun_counts(void **state)
 static void keeps__its_directory_until_the_others_have_gone(void **state)
 {
 	struct fixture *f = *state;
-	struct inode *dir, *i = volume_inode(f->v, make_file(f, "file"));
+	struct inode *dir, *i = inode_of(f->v, make_file(f, "file"));
 	struct tenant *t = make_tenant(f, "box", &dir);
 
 	assert_int_equal(tenant_take(t, INODE_SPACE, false), 0);

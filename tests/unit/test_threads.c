@@ -148,7 +148,7 @@ static void live_and_die(struct worker *w)
 	read_(w, e.ino);
 	volume_forget(w->f->v, e.ino, 1);
 	volume_file_release(w->f->v, e.ino, O_RDWR);
-	expect(w, !volume_inode(w->f->v, e.ino));
+	expect(w, !inode_of(w->f->v, e.ino));
 }
 
 /* `run` = 2 ends early when another thread sets it meanwhile. */

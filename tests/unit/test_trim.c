@@ -11,7 +11,7 @@ enum { AGE = 30 };
 
 static struct inode *inode(struct fixture *f, uint64_t ino)
 {
-	return itable_get(f->v->pool.itable, ino);
+	return inode_of(f->v, ino);
 }
 
 /* As if the last use of it, or its trimming, were `s` longer ago. */

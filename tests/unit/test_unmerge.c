@@ -63,7 +63,7 @@ static void range__ends_when_it_is_interrupted_and_keeps_what_was_split(void **s
 	struct inode *i;
 
 	merge_two(f, PAGES, &one, &two);
-	i = volume_inode(f->v, one);
+	i = inode_of(f->v, one);
 	assert_int_equal(unmerge_range(&f->v->pool, i, 0, PAGES, 0, &interrupt), -EINTR);
 	assert_int_equal(asked.calls, 3);
 	assert_all_counts(f, PAGES - 2 * BATCH_PAGES, PAGES - 2 * BATCH_PAGES, 2 * BATCH_PAGES, 0, 0,
@@ -81,9 +81,9 @@ static void range__leaves_the_rest_alone(void **state)
 	uint64_t one, two;
 
 	merge_two(f, FEW, &one, &two);
-	assert_int_equal(unmerge_range(&f->v->pool, volume_inode(f->v, one), 5, 9, FAULT_KEEP_SHARED, NULL), 0);
+	assert_int_equal(unmerge_range(&f->v->pool, inode_of(f->v, one), 5, 9, FAULT_KEEP_SHARED, NULL), 0);
 	assert_counts(f, FEW, FEW, 0, 0, 0);
-	assert_int_equal(unmerge_range(&f->v->pool, volume_inode(f->v, one), 5, 9, 0, NULL), 0);
+	assert_int_equal(unmerge_range(&f->v->pool, inode_of(f->v, one), 5, 9, 0, NULL), 0);
 	assert_all_counts(f, FEW - 4, FEW - 4, 4, 0, 0, 4);
 	assert_both(f, FEW, one, two);
 }

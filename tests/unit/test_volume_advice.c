@@ -279,8 +279,8 @@ static void range__what_is_refused(void **state)
 			 -ENOTTY);
 	assert_int_equal(advise_pages(f, ino, 3, 3, VOLUME_UNMERGEABLE), 0); /* none is allowed */
 	assert_counts(f, 1, PAGES - 1, 0, 0, 0);
-	assert_int_equal(volume_inode(f->v, ino)->record->ranges, 0);
-	assert_int_equal(volume_inode(f->v, dir)->record->ranges, 0);
+	assert_int_equal(inode_of(f->v, ino)->record->ranges, 0);
+	assert_int_equal(inode_of(f->v, dir)->record->ranges, 0);
 }
 
 static void range__beyond_the_end_is_done_as_far_as_it_goes(void **state)
@@ -330,7 +330,7 @@ static void range__truncation_forgets(void **state)
 	assert_int_equal(pages_of_all(f, ino).left_out, 6);
 	assert_all_counts(f, 1, PAGES - 6 - 1, 0, 0, 0, 6);
 	truncate_to_pages(f, ino, 5);
-	assert_int_equal(volume_inode(f->v, ino)->record->ranges, 0);
+	assert_int_equal(inode_of(f->v, ino)->record->ranges, 0);
 	put_pages(f, ino, 0, PAGES, A, 0);
 	assert_counts(f, 1, PAGES - 1, 0, 0, 0);
 }
@@ -378,7 +378,7 @@ static void range__a_truncation_that_was_cut_short_is_finished_at_takeover(void 
 {
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file");
-	struct inode *i = volume_inode(f->v, ino);
+	struct inode *i = inode_of(f->v, ino);
 
 	put_pages(f, ino, 0, PAGES, A, 0);
 	assert_int_equal(advise_pages(f, ino, 5, PAGES, VOLUME_UNMERGEABLE), 0);

@@ -46,12 +46,12 @@ static void remember__only_what_is_there(void **state)
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
 	assert_int_equal(volume_remember(f->v, ino, &e), -ESTALE); /* no name leads to it, though it is there */
 	volume_forget(f->v, ino, 1);
-	assert_non_null(volume_inode(f->v, ino));
+	assert_non_null(inode_of(f->v, ino));
 	volume_forget(f->v, ino, 100); /* more than there are: all */
 	assert_int_equal(volume_remember(f->v, ino, &e), -ESTALE);
 	volume_forget(f->v, ino, 1);
 	volume_forget(f->v, ROOT_INO, 1);
-	assert_non_null(volume_inode(f->v, ROOT_INO));
+	assert_non_null(inode_of(f->v, ROOT_INO));
 }
 
 static void unlist__takes_back_what_the_receipt_lists_and_nothing_else(void **state)
@@ -69,8 +69,8 @@ static void unlist__takes_back_what_the_receipt_lists_and_nothing_else(void **st
 	volume_unlist(f->v);
 	receipt_end();
 	receipt_use(NULL);
-	assert_int_equal(volume_inode(f->v, a)->record->lookups, 1);
-	assert_int_equal(volume_inode(f->v, b)->record->lookups, 1);
+	assert_int_equal(inode_of(f->v, a)->record->lookups, 1);
+	assert_int_equal(inode_of(f->v, b)->record->lookups, 1);
 }
 
 static void forget__asked_for_again_goes_on_where_it_was(void **state)
@@ -90,8 +90,8 @@ static void forget__asked_for_again_goes_on_where_it_was(void **state)
 	volume_forget(f->v, b, 1);
 	receipt_end();
 	receipt_use(NULL);
-	assert_int_equal(volume_inode(f->v, a)->record->lookups, 1);
-	assert_int_equal(volume_inode(f->v, b)->record->lookups, 1);
+	assert_int_equal(inode_of(f->v, a)->record->lookups, 1);
+	assert_int_equal(inode_of(f->v, b)->record->lookups, 1);
 }
 
 int main(void)

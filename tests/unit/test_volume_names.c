@@ -56,9 +56,9 @@ static void create__is_there_with_its_owner_and_counts_a_lookup(void **state)
 	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("file"), &new, &e), -EEXIST);
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
 	volume_forget(f->v, ino, 1);
-	assert_non_null(volume_inode(f->v, ino)); /* it was opened, too */
+	assert_non_null(inode_of(f->v, ino)); /* it was opened, too */
 	volume_file_release(f->v, ino, O_RDWR);
-	assert_null(volume_inode(f->v, ino));
+	assert_null(inode_of(f->v, ino));
 	assert_int_equal(volume_type(f->v, ino), 0);
 }
 
@@ -182,7 +182,7 @@ static void link__counts_names(void **state)
 	assert_int_equal(links(f, file), 0);
 	assert_int_equal(volume_link(f->v, file, dir, name_of("back"), &e), -ENOENT);
 	volume_forget(f->v, file, 2);
-	assert_null(volume_inode(f->v, file));
+	assert_null(inode_of(f->v, file));
 }
 
 static void unlink__and_rmdir_know_what_they_remove(void **state)
@@ -252,7 +252,7 @@ static void rename__what_is_replaced_goes_when_nobody_knows_it(void **state)
 	put_page(f, two, 0, 1);
 	volume_forget(f->v, two, 1);
 	assert_int_equal(rename_(f, ROOT_INO, "one", ROOT_INO, "two", 0), 0);
-	assert_null(volume_inode(f->v, two));
+	assert_null(inode_of(f->v, two));
 	assert_figure(f, store_frames, 0);
 	assert_int_equal(lookup(f, ROOT_INO, "two", &ino), 0);
 	assert_int_equal(ino, one);
@@ -358,10 +358,10 @@ static void tmpfile__may_get_one_name_in_its_life(void **state)
 	assert_int_equal(volume_unlink(f->v, dir, name_of("now")), 0);
 	assert_int_equal(volume_link(f->v, e.ino, dir, name_of("again"), &link), -ENOENT);
 	volume_forget(f->v, e.ino, 2);
-	assert_non_null(volume_inode(f->v, e.ino)); /* still open */
+	assert_non_null(inode_of(f->v, e.ino)); /* still open */
 	assert_page(f, e.ino, 0, 1);
 	volume_file_release(f->v, e.ino, O_RDWR);
-	assert_null(volume_inode(f->v, e.ino));
+	assert_null(inode_of(f->v, e.ino));
 	assert_figure(f, store_inodes, 2);
 	assert_figure(f, store_frames, 0);
 }
@@ -381,7 +381,7 @@ static void tmpfile__o_excl_and_what_was_unlinked_never_get_a_name(void **state)
 	assert_int_equal(volume_tmpfile(f->v, 999, &new, &link), -ESTALE);
 	volume_file_release(f->v, e.ino, O_WRONLY);
 	volume_forget(f->v, e.ino, 1);
-	assert_null(volume_inode(f->v, e.ino));
+	assert_null(inode_of(f->v, e.ino));
 }
 
 static void tmpfile__of_a_volume_that_is_gone_on_with_lives_until_it_is_released(void **state)

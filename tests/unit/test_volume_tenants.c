@@ -373,7 +373,7 @@ static void remove__the_last_one_only_when_nothing_is_left_of_it(void **state)
 	volume_file_release(f->v, open, O_RDWR);
 	assert_int_equal(unlimit(f, box, KSMFS_XATTR_INODES), 0);
 	assert_false(volume_is_shared_out(f->v));
-	assert_int_equal(volume_inode(f->v, box)->record->tenant, 0);
+	assert_int_equal(inode_of(f->v, box)->record->tenant, 0);
 	make(f, box, "a", S_IFREG | 0600); /* nobody's */
 	assert_int_equal(move_name(f, box, "a", ROOT_INO, "a", 0), 0);
 	fixture_check(f);
@@ -449,7 +449,7 @@ static void rmdir__ends_it_when_the_last_open_file_has_gone(void **state)
 	assert_int_equal(put(f, open, 16, 1, 0), -ENOSPC); /* also for who takes over */
 	assert_int_equal(tenants_count(f->v->tenants), 1);
 	volume_file_release(f->v, open, O_RDWR);
-	assert_null(volume_inode(f->v, box));
+	assert_null(inode_of(f->v, box));
 	assert_int_equal(tenants_count(f->v->tenants), 0);
 	assert_int_equal(itable_used(f->v->pool.itable), 1);
 	assert_int_equal(itable_space(f->v->pool.itable), 0);
@@ -463,7 +463,7 @@ static void rmdir__of_an_empty_one_ends_it_at_once(void **state)
 	assert_int_equal(volume_rmdir(f->v, ROOT_INO, name_of("box")), 0);
 	volume_forget(f->v, box, 1);
 	assert_false(volume_is_shared_out(f->v));
-	assert_null(volume_inode(f->v, box));
+	assert_null(inode_of(f->v, box));
 	assert_int_equal(itable_used(f->v->pool.itable), 1);
 }
 
@@ -518,7 +518,7 @@ static void check__sees_a_wrong_charge(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t box = make_tenant(f, "box");
-	struct inode *i = volume_inode(f->v, make(f, box, "a", S_IFREG | 0600)), *dir = volume_inode(f->v, box);
+	struct inode *i = inode_of(f->v, make(f, box, "a", S_IFREG | 0600)), *dir = inode_of(f->v, box);
 	struct tenant *t = i->tenant;
 	char text[256];
 

@@ -203,7 +203,7 @@ static void unlinked__they_stay_as_long_as_it_is_open(void **state)
 	assert_int_equal(length(f, ino, "user.y"), 2);
 	fixture_check(f);
 	volume_file_release(f->v, ino, 0);
-	assert_null(volume_inode(f->v, ino));
+	assert_null(inode_of(f->v, ino));
 	assert_int_equal(inodes_left(f), left + 1);
 	assert_int_equal(itable_space(f->v->pool.itable), 0);
 	/* Its record's next owner has none of them. */
@@ -372,14 +372,14 @@ static void bury__that_fails_is_done_later(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file"), left = inodes_left(f);
-	struct inode *i = volume_inode(f->v, ino);
+	struct inode *i = inode_of(f->v, ino);
 
 	assert_int_equal(put(f, ino, "user.x", "1", 0), 0);
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
 	failpoint_arm(FAIL_SQL, 1);
 	volume_forget(f->v, ino, 1);
 	assert_int_equal(failpoint_armed(FAIL_SQL), 0);
-	assert_null(volume_inode(f->v, ino));
+	assert_null(inode_of(f->v, ino));
 	assert_int_equal(i->record->used, INODE_DYING);
 	assert_int_equal(inodes_left(f), left - 1);
 	fixture_check(f);
@@ -548,12 +548,12 @@ static void reopen__a_list_half_set_is_set_and_one_half_removed_is_there(void **
 	uint64_t set_half = make_file(f, "set"), removed_half = make_file(f, "removed"), freed;
 	struct acl_text t;
 
-	atomic_fetch_or(&volume_inode(f->v, set_half)->record->flags, INODE_XATTRS);
+	atomic_fetch_or(&inode_of(f->v, set_half)->record->flags, INODE_XATTRS);
 	assert_int_equal(names_xattr_set(f->v->names, set_half, name_of(ACCESS), acl_of(&t, 6, 6, 6, 6, 0),
 					 &freed), 0);
 	assert_int_equal(volume_setxattr(f->v, removed_half, name_of(ACCESS), acl_of(&t, 7, 7, 7, 7, 1), 0), 0);
-	inode_attr_begin(volume_inode(f->v, removed_half))->mode = S_IFREG | 0600;
-	inode_attr_end(volume_inode(f->v, removed_half));
+	inode_attr_begin(inode_of(f->v, removed_half))->mode = S_IFREG | 0600;
+	inode_attr_end(inode_of(f->v, removed_half));
 	fixture_reopen(f);
 	fixture_check(f);
 	assert_int_equal(mode_of(f, set_half), S_IFREG | 0660);
