@@ -341,6 +341,7 @@ static int look_at_members(struct volume *v, struct member_sums *m, unsigned cou
 int volume_tenant_pages(struct volume *v, const uint64_t *dir, unsigned count, const struct interrupt *interrupt,
 			struct volume_pages *ret)
 {
+	HOLDS_INODES(v->pool.itable);
 	struct member_sums *m = mem_alloc(count, sizeof(*m));
 	int r;
 

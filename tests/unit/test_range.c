@@ -239,6 +239,7 @@ static void punch__of_a_page_gives_back_what_holds_nothing(void **state)
 {
 	enum { PLACES = 64, EACH = PTAB_FANOUT / 2, FIRST = 100 };
 	struct fixture *f = *state;
+	HOLDS_INODES(f->v->pool.itable);
 	uint64_t ino = make_file(f, "file");
 
 	for (unsigned round = 0; round < 3; round++) {
