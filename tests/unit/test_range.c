@@ -155,6 +155,7 @@ static void return_lent__is_known_to_who_opens_meanwhile(void **state)
 static void return_lent__of_a_removed_file_is_its_end(void **state)
 {
 	struct fixture *f = *state;
+	HOLDS_INODES(f->v->pool.itable);
 	struct release r = { .f = f };
 	bool keep;
 
@@ -331,6 +332,7 @@ static void return_lent__and_the_nodes_that_held_nothing_else(void **state)
 static void reserve__beyond_the_end_leaves_no_node(void **state)
 {
 	struct fixture *f = *state;
+	HOLDS_INODES(f->v->pool.itable);
 	uint64_t ino = make_file(f, "file");
 
 	gate_enter(&f->v->gate);
