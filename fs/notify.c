@@ -133,16 +133,24 @@ static void clone_mount(const struct notify_start *start)
 	_exit(0);
 }
 
-/* Of the machine, or else of our own group. */
-static int open_pressure(void)
+/* A descriptor that tells when memory is short, or -1: it may be there and take no trigger from us. */
+static int watch(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, pressure, sizeof(pressure)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int watch_group(void)
 {
 	char line[PATH_MAX] = "", path[PATH_MAX + 64];
 	ssize_t n;
 	int fd;
 
-	fd = open("/proc/pressure/memory", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
 	fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
 	n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
 	if (fd >= 0)
@@ -151,18 +159,17 @@ static int open_pressure(void)
 		return -1;
 	line[strcspn(line, "\n")] = '\0';
 	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.pressure", line + 3);
-	return open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	return watch(path);
 }
 
+/* Of the machine, or else of our own group. */
 static void watch_pressure(void)
 {
-	notify.pressure_fd = open_pressure();
-	if (notify.pressure_fd >= 0 && write(notify.pressure_fd, pressure, sizeof(pressure)) > 0)
-		return;
-	log_info("the kernel does not tell when memory is short: files' pages are trimmed by age alone");
-	if (notify.pressure_fd >= 0)
-		close(notify.pressure_fd);
-	notify.pressure_fd = -1;
+	notify.pressure_fd = watch("/proc/pressure/memory");
+	if (notify.pressure_fd < 0)
+		notify.pressure_fd = watch_group();
+	if (notify.pressure_fd < 0)
+		log_info("the kernel does not tell when memory is short: files' pages are trimmed by age alone");
 }
 
 /* What the supervisor has open is none of ours, /dev/fuse above all (N2). */
