@@ -143,6 +143,37 @@ static uint64_t count_holes(struct pool *p, struct inode *i, uint64_t from, uint
 	return holes;
 }
 
+/* Nodes that were added, and in which nothing is reserved after all. */
+static void prune(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
+{
+	uint32_t node[PTAB_LEVELS_MAX];
+
+	for (unsigned n; from < end; from = leaf_end(from, end)) {
+		rwlock_take(&i->map);
+		n = ptab_prune(i, p->frames, from, node);
+		i->seq++;
+		rwlock_drop(&i->map);
+		put_nodes(p, node, n);
+		pool_step_aside(p);
+	}
+}
+
+/* All, or none. */
+static int add_nodes(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
+{
+	int r = 0;
+
+	for (uint64_t at = from; at < end; at = leaf_end(at, end)) {
+		r = fault_add_nodes(p, i, leaf_end(at, end) - 1);
+		if (r < 0) {
+			prune(p, i, from, at);
+			break;
+		}
+		pool_step_aside(p);
+	}
+	return r;
+}
+
 /* Reserve within one leaf; false if its nodes went away meanwhile. */
 static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_t end, enum slot as,
 			 uint64_t *io_left)
@@ -182,7 +213,7 @@ static bool reserve_some(struct pool *p, struct inode *i, uint64_t from, uint64_
 int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t count, enum slot as)
 {
 	uint64_t end = index + count, left;
-	int r = 0;
+	int r;
 
 	if (count > i->record->slots + pool_size_pages(p)) /* no need to count */
 		return -ENOSPC;
@@ -194,12 +225,14 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 		return -ENOSPC;
 	if (as == SLOT_LENT)
 		atomic_fetch_or(&i->record->flags, INODE_LENT);
+	r = add_nodes(p, i, index, end); /* first: what could fail has nothing to take back then */
 	while (index < end && !r) {
 		uint64_t stop = leaf_end(index, end);
 
-		r = fault_add_nodes(p, i, stop - 1);
-		if (!r && reserve_some(p, i, index, stop, as, &left))
+		if (reserve_some(p, i, index, stop, as, &left))
 			index = stop;
+		else
+			r = fault_add_nodes(p, i, stop - 1);
 		if (index < end)
 			pool_step_aside(p);
 	}

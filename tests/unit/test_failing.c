@@ -115,6 +115,7 @@ static void describe(struct fixture *f, struct text *t)
 	t->len = 0;
 	t->bytes[0] = '\0';
 	describe_dir(t, "", ROOT_INO);
+	add(t, "%u pages reserved\n", (unsigned)figure(f, ATTR_store_reserved_pages));
 }
 
 /* --- operations ------------------------------------------------------------------------------- */

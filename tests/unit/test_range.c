@@ -102,6 +102,22 @@ static void reserve__all_or_none(void **state)
 	assert_int_equal(volume_fallocate(f->v, ino, 0, 0, 3000 * PAGE_BYTES), 0); /* again: nothing to do */
 }
 
+static void reserve__without_memory_for_nodes_leaves_none(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	for (unsigned nth = 1; nth <= 3; nth++) {
+		failpoint_arm(FAIL_ALLOC, nth);
+		assert_int_equal(volume_fallocate(f->v, ino, 0, 5000 * PAGE_BYTES, 3000 * PAGE_BYTES), -ENOSPC);
+		assert_figure(f, store_reserved_pages, 0);
+		assert_figure(f, store_table_frames, 0);
+		assert_int_equal(f->v->pool.charged, 0);
+	}
+	assert_int_equal(volume_fallocate(f->v, ino, 0, 5000 * PAGE_BYTES, 3000 * PAGE_BYTES), 0);
+	assert_figure(f, store_reserved_pages, 3000);
+}
+
 struct release {
 	struct fixture *f;
 	uint64_t ino;
@@ -513,6 +529,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(truncate__gives_back_the_leaf_that_it_cuts),
 	FIXTURE_TEST(reserve__beyond_the_end_leaves_no_node),
 	FIXTURE_TEST(reserve__all_or_none),
+	FIXTURE_TEST(reserve__without_memory_for_nodes_leaves_none),
 	FIXTURE_TEST(reserve__of_very_much_keeps_nobody_out),
 	FIXTURE_TEST(return_lent__of_a_removed_file_is_its_end),
 	FIXTURE_TEST(return_lent__not_what_was_allocated_after),
