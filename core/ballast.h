@@ -13,13 +13,21 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base.h"
 
 struct ballast {
 	int fd; /* -1: useless */
-	bool held;
+	atomic_bool held;
 	uint64_t bytes;
 };
+
+/* What it takes now.  Any thread. */
+static inline uint64_t ballast_bytes(const struct ballast *b)
+{
+	return b->held ? b->bytes : 0;
+}
 
 /* On the disk that the directory `dir` is on; not held yet. */
 void ballast_open(struct ballast *b, const char *dir, uint64_t bytes);

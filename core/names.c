@@ -592,7 +592,8 @@ bool names_have_space(struct names *n)
 	return have;
 }
 
-uint64_t names_bytes(struct names *n)
+uint64_t names_bytes(struct names *n, uint64_t *ret_kept)
 {
+	*ret_kept = ballast_bytes(&n->ballast);
 	return catalog_bytes(n->catalog); /* needs no lock: it only looks at the files' sizes */
 }

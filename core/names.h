@@ -109,4 +109,4 @@ int names_domain_walk(struct names *n, names_visit_domain *visit, void *arg) mus
 
 /* False: the disk is full, and what is left of it is for removals: nobody else should write to it now. */
 bool names_have_space(struct names *n) must_check;
-uint64_t names_bytes(struct names *n);
+uint64_t names_bytes(struct names *n, uint64_t *ret_kept); /* and what is kept beside them for removals */

@@ -15,7 +15,7 @@
 int64_t profit_general(const int64_t figure[ATTRS]) must_check;
 
 /* store/net_saving: what a tmpfs would hold for the same files, less all that is held for them here.  (Not taken off:
- * store/kernel_tree_bytes, for a tmpfs has such a tree, of more pages.)  The page cache is
- * as somebody found it store/cache_age_ms ago; with nobody to look (-1) nothing is known of it, nothing taken off,
- * and the sum is the most that can be saved. */
+ * store/kernel_tree_bytes, for a tmpfs has such a tree, of more pages; nor the text of the program, which is a file.)
+ * The page cache is as somebody found it store/cache_age_ms ago; with nobody to look (-1) nothing is known of it,
+ * nothing taken off, and the sum is the most that can be saved. */
 int64_t profit_net(const int64_t figure[ATTRS]) must_check;

@@ -215,6 +215,7 @@ static int open_store(struct volume *v, const struct volume_config *config, bool
 	p->settings = &itable_rows(p->itable)->settings;
 	p->key = &itable_header(p->itable)->key;
 	v->noswap = config->noswap;
+	v->shared_fd = -1;
 	trim_init(&v->trim, p);
 	v->atime = config->atime;
 	v->dir_atime = config->dir_atime;

@@ -345,6 +345,9 @@ bool volume_may_look(struct volume *v, uint64_t ino, bool drops) must_check;
 
 /* --- controls and figures ----------------------------------------------------------------------- */
 
+/* For the figures: memory that this mount has beside the volume is in the file `shared_fd` (-1: none), which stays the
+ * caller's, and of the process `parent` and its other children (0: of none).  Before volume_start(). */
+void volume_beside(struct volume *v, int shared_fd, pid_t parent);
 /* One consistent snapshot of every row of attrs.def, by enum attr. */
 void volume_stats(struct volume *v, int64_t ret[ATTRS]);
 /* The errors are those of KSM's file of that name (settings.h); a refused value changes nothing.  `run` = 2

@@ -38,6 +38,8 @@ struct volume {
 	struct indexdb *indexdb; /* the ledger's; NULL: not opened yet */
 	_Atomic uint64_t indexdb_bytes; /* when the ledger last looked */
 	bool noswap;
+	int shared_fd; /* volume_beside(): -1 none */
+	pid_t parent;  /* 0 none */
 	bool taken_over;   /* from somebody who had it before us */
 	uint32_t recalled; /* the keeper's: frames that recall.h has gone through */
 	struct scan *scan;

@@ -18,15 +18,26 @@ static uint64_t process_bytes(struct volume *v)
 	return all > counted ? all - counted : 0;
 }
 
+/* Memory of frames that nobody knows to have any. */
+static uint64_t unswept_bytes(struct volume *v)
+{
+	uint64_t all = overhead_file(v->frames_arena.fd);
+	uint64_t known = (frames_used(v->pool.frames) + frames_warm(v->pool.frames)) * PAGE_BYTES;
+
+	return all > known ? all - known : 0;
+}
+
 static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 {
 	struct pool *p = &v->pool;
-	uint64_t size = pool_size_pages(p), charged = p->charged;
+	uint64_t size = pool_size_pages(p), charged = p->charged, kept;
 
 	switch (attr) {
 	case ATTR_general_profit:
 	case ATTR_store_net_saving:
 		return 0; /* sums of the others: they come last */
+	case ATTR_store_helper_bytes:
+		return 0; /* of others, whom the gate does not stop */
 	case ATTR_store_size_pages:
 		return (int64_t)size;
 	case ATTR_store_free_pages:
@@ -45,6 +56,13 @@ static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 		return known[ATTR_store_data_pages] * PAGE_BYTES;
 	case ATTR_store_frame_bytes:
 		return (int64_t)((frames_used(p->frames) + frames_warm(p->frames)) * PAGE_BYTES);
+	case ATTR_store_unswept_bytes:
+		return (int64_t)unswept_bytes(v);
+	case ATTR_store_buffer_bytes:
+		return (int64_t)overhead_file(v->shared_fd);
+	case ATTR_store_ballast_bytes:
+		(void)names_bytes(v->names, &kept);
+		return (int64_t)kept;
 	case ATTR_store_tracking_bytes:
 		return (int64_t)tracking_bytes(v);
 	case ATTR_store_metadata_bytes:
@@ -59,7 +77,7 @@ static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 		return (int64_t)overhead_tree(frames_used(p->frames) + frames_warm(p->frames) +
 					      pages_of(itable_bytes(p->itable)));
 	case ATTR_store_database_bytes:
-		return (int64_t)(names_bytes(v->names) + v->indexdb_bytes);
+		return (int64_t)(names_bytes(v->names, &kept) + v->indexdb_bytes);
 	case ATTR_store_cache_bytes:
 		return (int64_t)v->cache.bytes;
 	case ATTR_store_cache_age_ms:
@@ -69,6 +87,12 @@ static int64_t computed(struct volume *v, enum attr attr, const int64_t *known)
 	default:
 		ASSERT(!"a computed figure without its sum");
 	}
+}
+
+void volume_beside(struct volume *v, int shared_fd, pid_t parent)
+{
+	v->shared_fd = shared_fd;
+	v->parent = parent;
 }
 
 void volume_stats(struct volume *v, int64_t ret[ATTRS])
@@ -84,6 +108,7 @@ void volume_stats(struct volume *v, int64_t ret[ATTRS])
 			ret[a] = computed(v, a, ret);
 	gate_open(&v->gate);
 	volume_ask_sample(v);
+	ret[ATTR_store_helper_bytes] = (int64_t)overhead_family(v->parent);
 	ret[ATTR_general_profit] = profit_general(ret);
 	ret[ATTR_store_net_saving] = profit_net(ret);
 }

@@ -216,6 +216,7 @@ static pid_t fork_worker(bool rests)
 		.control = o->control,
 		.mountpoint = super.mount.path,
 		.mount = &super.mount.info,
+		.session_fd = super.session_fd,
 		.errand_fd = super.errand_fd,
 		.max_ratio = o->max_ratio,
 		.supervisor = getpid(),

@@ -79,6 +79,7 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	r = volume_open(&start->volume, &fs.volume);
 	if (r < 0)
 		return why_errno(why, r, "cannot open the databases in %s", start->volume.dir);
+	volume_beside(fs.volume, start->session_fd, start->supervisor);
 	volume_on_dirty_max(fs.volume, bound_dirty, (void *)(uintptr_t)start);
 	fs.preset = start->volume.merge_optin ? VOLUME_UNMERGEABLE : VOLUME_MERGEABLE;
 	r = control_new(fs.volume, &start->session->texts, start->control, &fs.control);

@@ -26,6 +26,7 @@ struct worker_start {
 	enum control_mode control;
 	const char *mountpoint;
 	const struct mountinfo *mount;
+	int session_fd; /* of `session` */
 	int errand_fd; /* wakes the notifier; -1: there is none */
 	unsigned max_ratio; /* of dirty pages, where no cgroup asks for less */
 	pid_t supervisor;

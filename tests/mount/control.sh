@@ -78,7 +78,7 @@ for line in lines[:-2]:
     else:
         assert re.fullmatch(r"# HELP ksmfs_[a-z_]+ [ -~]+", line), line
 stats = {"ksmfs_" + name.replace("/", "_"): value for name, value in figures(sys.argv[1]).items()}
-for name in "cache_age_ms", "kernel_page_table_bytes", "process_bytes", "net_saving": # time goes on, and so does the daemon
+for name in "cache_age_ms", "kernel_page_table_bytes", "process_bytes", "helper_bytes", "buffer_bytes", "net_saving": # time goes on, and so does the daemon
     stats["ksmfs_store_" + name] = found["ksmfs_store_" + name]
 same(found, stats, "metrics")
 PY

@@ -36,14 +36,16 @@ def memory_files(pid):
 
 class Footprint:
     """pss: all processes, with what they map of shared memory.  files: memory in memfds and databases, by name.
-    tables: the kernel's page tables.  total: all of it, each byte once."""
+    tables: the kernel's page tables.  total: all of it, each byte once.  text: what of it is files on a disk, as programs
+    and libraries are, shared with whoever else runs them."""
 
     def __init__(self, mount):
-        self.pss = self.tables = shared = 0
+        self.pss = self.tables = self.text = shared = 0
         self.files, seen = {}, {}
         for pid in processes(mount):
-            pss, shmem = fields(f"/proc/{pid}/smaps_rollup", "Pss", "Pss_Shmem")
+            pss, text, shmem = fields(f"/proc/{pid}/smaps_rollup", "Pss", "Pss_File", "Pss_Shmem")
             self.pss += pss
+            self.text += text
             shared += shmem
             self.tables += fields(f"/proc/{pid}/status", "VmPTE")[0]
             for which, name, size in memory_files(pid):

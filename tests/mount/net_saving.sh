@@ -19,10 +19,54 @@ f = figures(sys.argv[1])
 same(f["store/data_bytes"], f["store/data_pages"] * PAGE, "data_bytes")
 same(f["store/frame_bytes"], (f["store/frames"] + f["store/warm_frames"]) * PAGE, "frame_bytes")
 same(f["store/net_saving"], f["store/data_bytes"] - f["store/frame_bytes"] - f["store/metadata_bytes"]
-     - f["store/process_bytes"] - f["store/kernel_page_table_bytes"] - f["store/database_bytes"] - f["store/cache_bytes"], "net_saving")
+     - f["store/process_bytes"] - f["store/kernel_page_table_bytes"] - f["store/database_bytes"] - f["store/cache_bytes"]
+     - f["store/unswept_bytes"] - f["store/helper_bytes"] - f["store/buffer_bytes"] - f["store/ballast_bytes"], "net_saving")
 same(f["general_profit"], (f["pages_sharing"] + f["ksm_zero_pages"]) * PAGE - f["store/tracking_bytes"],
      "general_profit")
 PY
+}
+
+# What is told of memory is what the system sees: all of the daemon's, and the page cache of the files at $1, if there are.
+# Nearly: small files, what processes share since they were forked, what comes and goes; but no MiB is forgotten, or counted twice.
+cat >"$T/system.py" <<'PY'
+import ctypes, mmap, os, sys
+from footprint import Footprint
+from pages import *
+
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+
+
+def cached(path):
+    fd, size = os.open(path, os.O_RDONLY), os.stat(path).st_size
+    at, pages = libc.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, fd, 0), ctypes.create_string_buffer(size // PAGE)
+    assert libc.mincore(at, size, pages) == 0, os.strerror(ctypes.get_errno())
+    libc.munmap(at, size)
+    os.close(fd)
+    return sum(byte & 1 for byte in pages.raw[:size // PAGE]) * PAGE
+
+
+figures(sys.argv[1]) # has somebody look at the page cache
+now, f = Footprint(sys.argv[1]), figures(sys.argv[1])
+held = now.total - now.text
+told = f["store/data_bytes"] - f["store/net_saving"] - f["store/cache_bytes"]
+terms = {name: value >> 10 for name, value in f.items() if name.endswith("_bytes") and value >> 10}
+print(f"{told >> 10} KiB told, {held >> 10} held: {terms}; {now}, {now.text >> 10} of text")
+assert abs(told - held) < 640 << 10, "memory"
+cache = sum(map(cached, sys.argv[2:]))
+print(f"{f['store/cache_bytes'] >> 10} KiB of page cache told, {cache >> 10} there")
+assert abs(cache - f["store/cache_bytes"]) < 640 << 10 or f["store/cache_age_ms"] == -1, "page cache"
+PY
+look_at_system() {
+	python3 "$T/system.py" "$M" "$@" >"$T/system" 2>&1
+}
+as_the_system() {
+	[ "${SCALE:-}" != small ] || return 0 # a sanitizer's memory comes and goes as it likes
+	within 5 look_at_system "$@" || die "$(cat "$T/system")"
+	cat "$T/system"
 }
 
 # Has the kernel cachestat(2)? It complains of the descriptor then.
@@ -38,6 +82,7 @@ PY
 mount_ksmfs
 [ "$(net)" -le 0 ] || die "an empty mount saves $(net)"
 adds_up
+as_the_system
 
 # Hot: mapped and stored into again and again. Unique: no page is like another.
 bytes=$((PAGES * 8 * 4096))
@@ -73,6 +118,7 @@ if can_look; then
 fi
 "${KSMFS_STAT:?}" "$M" | grep -q 'NET SAVING  *-.*a loss' || die "ksmfs-stat tells no loss: $("$KSMFS_STAT" "$M")"
 adds_up
+as_the_system "$M/hot"
 exec 3>&-
 wait $hot || die "the mapping's program failed"
 rm "$M/hot"
@@ -97,6 +143,13 @@ gives_back() {
 set_attr trim_age 1
 within 20 gives_back $((20 << 20)) || die "seven of eight are saved, and $(net) told: $(cat "$M/.ksmfs/stats")"
 adds_up
+as_the_system "$M"/?
 [ "$(attr general_profit)" -gt $((bytes / 8 * 6)) ] || die "general_profit is $(attr general_profit)"
 said=$(sed -n 's/^ksmfs_store_net_saving //p' "$M/.ksmfs/metrics")
 [ -n "$said" ] && [ "$said" -le $((bytes / 8 * 7)) ] || die "metrics say '$said'"
+
+# A worker that dies leaves memory of frames that the next one has yet to find: until then it counts all the same.
+python3 -c 'import sys; from worker import kill_worker; kill_worker(sys.argv[1])' "$M"
+adds_up
+as_the_system "$M"/?
+expect store/unswept_bytes 0
