@@ -7,13 +7,6 @@
  * that the kernel keeps in its page cache are memory like any other.  A mount of unique pages gains nothing and pays
  * all of that.
  */
-/* core/profit.c - what sharing is worth.
- *
- * The first sum is KSM's, so that the two can be held against each other, and has KSM's blind spot: it asks what
- * merging brings to somebody who has these pages anyway.  The second asks what the machine has of it that this is
- * no tmpfs: frames, page tables, names, all that the daemon's processes remember and receive, and the copy of
- * a page that the kernel keeps in its page cache are memory like any other.  A mount of unique pages gains nothing and pays all of that.
- */
 #include "profit.h"
 
 int64_t profit_general(const int64_t figure[ATTRS])
