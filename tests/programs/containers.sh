@@ -178,7 +178,9 @@ while not os.path.exists("/tmp/stop/stop"):
     data = content(f"round {rounds}", 16)
     same(os.pwrite(fd, data, 0), len(data), "a write")
     m[16 * PAGE:32 * PAGE] = data
-    with open(f"/dev/shm/new{rounds % 7}", "wb") as f:
+    if rounds >= 7:
+        os.unlink(f"/dev/shm/new{rounds % 7}")
+    with open(f"/dev/shm/new{rounds % 7}", "xb") as f: # an inode, and there is always one
         f.write(data)
     os.posix_fallocate(fd, 48 * PAGE, 8 * PAGE)
     same((os.pread(fd, len(data), 0), m[16 * PAGE:32 * PAGE]), (data, data), "what was written")
@@ -192,8 +194,9 @@ before_end() {
 	! is_mounted "$T/mapped" || umount -l "$T/mapped"
 }
 
+# No more than the two of them may have, and the root: neither can take what is the other's.
 SIZE=$((16 << 20)) INODES=64
-mount_ksmfs size=256m,nr_inodes=4k
+mount_ksmfs size=$((2 * SIZE)),nr_inodes=$((2 * INODES + 1))
 mkdir "$T/stop"
 for name in one two; do
 	mkdir -m 700 "$M/$name"
