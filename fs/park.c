@@ -135,8 +135,11 @@ static void wait_until_told(void)
 		; /* told often, one look */
 }
 
+static _Thread_local bool runs_parked;
+
 static void *run_parked(void *arg)
 {
+	runs_parked = true;
 	pthread_setname_np(pthread_self(), "ksmfs-parked");
 	for (;;) {
 		wait_until_told();
@@ -145,9 +148,11 @@ static void *run_parked(void *arg)
 	return NULL;
 }
 
+/* What this thread itself gives back, having taken too little, is no news to it. */
 static void tell(void *arg)
 {
-	sem_post(&park.told);
+	if (!runs_parked)
+		sem_post(&park.told);
 }
 
 /* The thread is there from the start: when it is needed there is no memory to make it with. */
