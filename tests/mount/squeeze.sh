@@ -42,5 +42,6 @@ dirty_max() {
 	[ "$(dirty_max)" -le $((9 << 20)) ] || die "after an upgrade $(dirty_max) bytes may be dirty"
 	echo -1 >"$group/memory.limit_in_bytes"
 	kill_worker
+	attr run >/dev/null # the other one is there, and serves
 	[ "$(dirty_max)" -ge $((64 << 20)) ] || die "the limit has gone, and $(dirty_max) bytes may be dirty"
 }
