@@ -9,6 +9,7 @@
 #include "fs/pressure.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,7 @@
 #define MCL_ONFAULT 4
 #endif
 
-enum { SCORE_MIN = -1000 };
+enum { SCORE_MIN = -1000, LARGE_BYTES = 128 << 10 };
 
 static void flush_for_others(void)
 {
@@ -93,7 +94,10 @@ static bool may_lock_all(void)
 	return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
 }
 
+/* What malloc() would give back of a heap stays where that is locked.  So what is large never comes from one: by itself
+ * it would, once something as large had been freed. */
 bool pressure_lock(void)
 {
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	return may_lock_all() && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }

@@ -17,5 +17,6 @@
 void pressure_mark(void);
 
 /* Have all that this process maps, now and later, stay in memory once it is there; what arena_stay_swappable() is
- * called for does not. False: not allowed (neither CAP_IPC_LOCK nor an RLIMIT_MEMLOCK without end). */
+ * called for does not; what is large, and freed, goes back all the same.  False: not allowed (neither CAP_IPC_LOCK nor
+ * an RLIMIT_MEMLOCK without end). */
 bool pressure_lock(void);

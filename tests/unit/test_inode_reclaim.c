@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Memory of inodes that are no more: of their records, and what the process has of them. */
 #include <pthread.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <time.h>
 
@@ -96,8 +97,10 @@ static void *look_all_the_time(void *arg)
 	struct onlookers *o = arg;
 	uint64_t last = 1;
 
-	while (!o->stop)
+	while (!o->stop) {
 		look_at_all(o, &last);
+		sched_yield(); /* where there are few CPUs, not only inside */
+	}
 	return NULL;
 }
 
@@ -123,7 +126,7 @@ static void let_go__beside_others_who_look(void **state)
 	make_many(t, MANY);
 	for (unsigned n = 0; n < THREADS; n++)
 		assert_int_equal(pthread_create(&thread[n], NULL, look_all_the_time, &o), 0);
-	while (now_ms() < end || !gone) {
+	while (now_ms() < end || gone < 3) {
 		make_many(t, MANY);
 		full = itable_private_bytes(t->t);
 		bury_all_but_the_first(t);
@@ -137,7 +140,6 @@ static void let_go__beside_others_who_look(void **state)
 		pthread_join(thread[n], NULL);
 	assert_int_equal(o.wrong, 0);
 	assert_true(o.met > 0);
-	assert_true(gone > 2);
 }
 
 /* T1: nobody sees that the memory of records had gone, and their numbers go on from what they were. */
@@ -271,9 +273,9 @@ int main(void)
 		TEST(reclaim__takes_no_chunk_that_is_in_use),
 		TEST(let_go__struct_inode_goes_with_its_records),
 		TEST(let_go__not_what_somebody_inside_may_hold),
-		TEST(let_go__beside_others_who_look),
 		TEST(reclaim__may_be_killed),
 		TEST(reclaim__without_memory_there_are_no_new_ones),
+		TEST(let_go__beside_others_who_look),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
