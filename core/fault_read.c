@@ -48,13 +48,13 @@ static enum read_r read_one(struct pool *p, struct inode *i, uint64_t index,
 	return r;
 }
 
-/* A hole that is read while nobody can store into it costs nothing, but is remembered: OPEN must not
- * let a later writer keep that page of zeroes in the cache. */
+/* A hole that is read while nobody can store into it costs nothing, but is remembered: that page of zeroes must have
+ * left the cache before somebody can. The mark first: who comes counts himself, and then looks for it. */
 static bool must_reserve(struct inode *i, uint64_t size_pages, uint64_t index)
 {
-	if (!i->record->stores && !(i->record->flags & INODE_HOLES_SERVED))
+	if (!inode_may_store(i) && !(i->record->flags & INODE_HOLES_SERVED))
 		atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
-	return i->record->stores && index < size_pages;
+	return inode_may_store(i) && index < size_pages;
 }
 
 /* As many as go without a wait; *ret_count of them.  `cached`: the reader keeps what it gets. */

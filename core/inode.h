@@ -101,11 +101,12 @@ struct inode {
 	struct inode_record *record;
 	uint32_t number;
 	_Atomic uint32_t seq; /* grows when slots were taken away or moved under the exclusive map lock */
+	_Atomic uint32_t comers; /* who is about to open it so as to store: volume_open.c */
 	_Atomic(struct tenant *) tenant; /* NULL: none */
 	struct rwlock map;
 	struct lock attr;
 	_Atomic uint64_t cached; /* trim.h: what the kernel may hold of it */
-};
+} __attribute__((aligned(16))); /* 256 of them are whole pages: inode_chunks.h */
 
 struct itable;
 
@@ -180,6 +181,13 @@ static inline bool inode_is_live(const struct inode *i, uint64_t ino)
 /* Whether nobody knows it any more: no name, no lookup, no open file.  True once: it is dying then, and the
  * caller's to clear and free. */
 bool inode_bury(struct inode *i) must_check;
+
+/* May somebody store into it through a mapping, or soon?  Who comes is counted before he is one of `stores`, and after,
+ * so this order never misses him. */
+static inline bool inode_may_store(const struct inode *i)
+{
+	return i->comers || i->record->stores;
+}
 
 /* A copy of the attributes. */
 struct inode_attr inode_attr_get(struct inode *i);

@@ -240,15 +240,16 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 	return r;
 }
 
-/* Those of a leaf; false when there is none, or somebody may store again. */
-static bool return_some(struct pool *p, struct inode *i, uint64_t *io_index)
+/* Those of a leaf; false when there is none, or (*ret_stopped) somebody comes to store into it. */
+static bool return_some(struct pool *p, struct inode *i, uint64_t *io_index, bool *ret_stopped)
 {
 	uint32_t node[PTAB_LEVELS_MAX];
 	unsigned count = 0, nodes = 0, lent = 0;
 	_Atomic uint32_t *slot = NULL;
 
 	rwlock_take(&i->map);
-	if (!i->record->stores)
+	*ret_stopped = inode_may_store(i);
+	if (!*ret_stopped)
 		slot = ptab_leaf(i, p->frames, io_index, &count);
 	for (unsigned n = 0; slot && n < count; n++) {
 		if (slot[n] != SLOT_LENT)
@@ -268,20 +269,27 @@ static bool return_some(struct pool *p, struct inode *i, uint64_t *io_index)
 	return slot != NULL;
 }
 
-void range_return_lent(struct pool *p, struct inode *i)
+/* True when somebody has come. */
+static bool return_all(struct pool *p, struct inode *i)
 {
+	bool stopped = false;
 	uint64_t index = 0;
 
-	if (!(atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LENT) & INODE_LENT))
-		return;
-	/* The kernel may still hold those pages of zeroes.  Said first: who opens meanwhile has to know. */
-	failpoint_kill(KILL_lent_before);
-	atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
-	while (return_some(p, i, &index))
+	while (return_some(p, i, &index, &stopped))
 		pool_step_aside(p);
-	/* Somebody has opened it again: what is lent stays so until he closes. */
-	if (i->record->stores)
-		atomic_fetch_or(&i->record->flags, INODE_LENT);
+	return stopped;
+}
+
+void range_return_lent(struct pool *p, struct inode *i)
+{
+	while (!inode_may_store(i) && (atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_LENT) & INODE_LENT)) {
+		/* The kernel may still hold those pages of zeroes.  Said first: who comes meanwhile has to know. */
+		failpoint_kill(KILL_lent_before);
+		atomic_fetch_or(&i->record->flags, INODE_HOLES_SERVED);
+		/* What is lent to somebody who has come stays so until he closes, which he may have done by now. */
+		if (return_all(p, i))
+			atomic_fetch_or(&i->record->flags, INODE_LENT);
+	}
 }
 
 /* What is reserved may have been stored into, and not yet written back, while somebody can. */

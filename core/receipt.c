@@ -123,7 +123,6 @@ static void count_with(struct receipt *r, struct inode *i, const struct receipt_
 		r->opens = (uint32_t)change->opens;
 		r->stores = (uint32_t)change->stores;
 	}
-	r->keep_cache = !change->stores || i->record->stores; /* until volume_file_open() knows better */
 	PUT(r->counting, inode_ino(i));
 	failpoint_kill(KILL_receipt_counting);
 	finish(r, i->record);

@@ -70,7 +70,7 @@ struct receipt {
 	uint32_t then, then_steps;
 	uint64_t ino;
 	uint32_t opens, stores; /* of MADE and OPENED: what of the counts is for the answer */
-	uint32_t keep_cache;    /* of OPENED */
+	uint32_t unused_;
 	_Atomic uint32_t answering; /* somebody was about to be told: he may know */
 	struct receipt_names names;
 	uint64_t listed[RECEIPT_LISTED_MAX];

@@ -204,11 +204,18 @@ int volume_removexattr(struct volume *v, uint64_t ino, struct name name) must_ch
 
 /* --- contents --------------------------------------------------------------------------------- */
 
-/* Balance each open with one release with the same flags.  *ret_keep_cache false: pages of the
- * kernel's cache must not be kept (holes were read for nothing before, and this open may store into
- * them). */
-int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache) must_check;
+/* Balance each open with one release with the same flags.  VOLUME_STALE (> 0): nothing has been opened.  It would be
+ * the first that may store into it, and in the kernel's cache there may be pages of zeroes from before, which nobody
+ * has paid for.  They must all go, mapped or not, and those that are being read, and then it is opened again. */
+enum volume_open { VOLUME_OPENED, VOLUME_STALE };
+int volume_file_open(struct volume *v, uint64_t ino, int flags) must_check;
 void volume_file_release(struct volume *v, uint64_t ino, int flags);
+
+/* Around that: from the first of these to the last what enters the cache is paid for, so it does not become stale
+ * again.  False: it is not stale (any more). */
+bool volume_storer_comes(struct volume *v, uint64_t ino) must_check;
+void volume_cache_dropped(struct volume *v, uint64_t ino);
+void volume_storer_came(struct volume *v, uint64_t ino);
 
 /* Bytes of a file, ready to be sent: `iov` refers to pinned frames, to zeroes, and is valid until
  * volume_read_done().  Pages may be in swap. */

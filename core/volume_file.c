@@ -10,7 +10,6 @@
 #include "guard.h"
 #include "log.h"
 #include "range.h"
-#include "receipt.h"
 #include "volume_inside.h"
 #include "volume_xattr.h"
 
@@ -232,107 +231,6 @@ int volume_setattr(struct volume *v, uint64_t ino, const struct stat *new, unsig
 	gate_leave(&v->gate);
 	inode_stat(i, ret);
 	return r;
-}
-
-/* --- open and close --------------------------------------------------------------------------- */
-
-/* Only a descriptor open for both can be mapped shared and stored into. */
-static bool can_store(int flags)
-{
-	return (flags & O_ACCMODE) == O_RDWR;
-}
-
-/* From here on reads reserve holes; who read one before left his mark first (fault.c).  True: nobody has. */
-static bool begin_storing(struct inode *i)
-{
-	uint32_t had = atomic_fetch_and(&i->record->flags, ~(uint32_t)INODE_HOLES_SERVED);
-
-	i->record->mtime_set = 0;
-	return !(had & INODE_HOLES_SERVED);
-}
-
-int volume_file_open(struct volume *v, uint64_t ino, int flags, bool *ret_keep_cache)
-{
-	HOLDS_INODES(v->pool.itable);
-	const struct receipt_change change = { .opens = 1, .stores = can_store(flags), .then = RECEIPT_OPENED };
-	struct receipt *receipt = receipt_in(RECEIPT_OPENED);
-	struct inode *i = volume_inode(v, ino);
-	struct receipt_counts before;
-	int r;
-
-	if (receipt) {
-		*ret_keep_cache = receipt->keep_cache;
-		if (i && !receipt->keep_cache) /* it may be that this was still to come */
-			(void)begin_storing(i);
-		return 0;
-	}
-	r = i ? guard_open(i, flags) : -ESTALE;
-	if (r < 0)
-		return r;
-	if (!receipt_count(i, ino, &change, &before))
-		return -ESTALE;
-	*ret_keep_cache = !change.stores || before.stores || begin_storing(i);
-	receipt = receipt_in(RECEIPT_OPENED);
-	if (receipt)
-		receipt->keep_cache = *ret_keep_cache;
-	trim_use(&v->trim, i, TRIM_OPENED);
-	return 0;
-}
-
-static void let_go(struct volume *v, uint64_t ino, const struct receipt_change *change)
-{
-	HOLDS_INODES(v->pool.itable);
-	struct inode *i = volume_inode(v, ino);
-	struct receipt_counts before;
-
-	if (!i)
-		return;
-	gate_enter(&v->gate);
-	if (receipt_count(i, ino, change, &before)) {
-		trim_use(&v->trim, i, TRIM_RELEASED);
-		if (!volume_bury(v, i) && change->stores && before.stores == 1)
-			range_return_lent(&v->pool, i);
-	}
-	gate_leave(&v->gate);
-}
-
-void volume_file_release(struct volume *v, uint64_t ino, int flags)
-{
-	const struct receipt_change change = { .opens = -1, .stores = -can_store(flags), .then = RECEIPT_RELEASED };
-
-	if (!receipt_in(RECEIPT_RELEASED))
-		let_go(v, ino, &change);
-}
-
-/* Its maker was killed before he could be told, and nobody else has found it: the kernel believes that there is no such
- * name, and would neither show nor remove it. */
-static void unmake(struct volume *v, const struct receipt_names *n)
-{
-	HOLDS_INODES(v->pool.itable);
-	const struct name name = { n->name, n->len };
-	struct inode *i = volume_inode(v, n->ino);
-	int r;
-
-	if (!i)
-		return;
-	r = volume_unmake_name(v, n->dir, name, i);
-	if (r < 0)
-		log_debug("what nobody was told of stays: %s", strerror(-r));
-}
-
-void volume_take_back(struct volume *v)
-{
-	const struct receipt *made = receipt_in(RECEIPT_MADE), *r = made ? made : receipt_in(RECEIPT_OPENED);
-	struct receipt_names names;
-
-	volume_unlist(v);
-	if (!r)
-		return;
-	names = r->names;
-	let_go(v, r->ino, &(struct receipt_change){ .lookups = made ? -1 : 0, .opens = -(int)r->opens,
-						    .stores = -(int)r->stores, .then = RECEIPT_RELEASED });
-	if (made && names.how == RECEIPT_ADD && names.ino == r->ino)
-		unmake(v, &names);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fs/notify.c - one poll for errands, the table of mounts, and memory pressure.
+/* fs/notify.c - one poll for errands and purges, the table of mounts, and memory pressure.
  *
  * While the clone is made its maker has the mount in hand for some microseconds, and an umount in just these finds it
  * busy.  The first notifier does so before anybody is told that there is a mount; another only after that was killed.
@@ -104,6 +104,25 @@ static void run(struct errand *e)
 		e->after = notify.counts ? count_pages(fd) : 0;
 	}
 	close(fd);
+}
+
+/* All of its pages go when it is opened: the worker answers so, and knows when it has not been asked. */
+static void purge_pages(uint64_t ino)
+{
+	int fd = open_file(ino);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+static void run_purges(struct purge *p)
+{
+	uint64_t ino;
+
+	while (purge_next(p, &ino)) {
+		purge_pages(ino);
+		purge_ended(p);
+	}
 }
 
 /* --- the start ----------------------------------------------------------------------------------- */
@@ -222,9 +241,11 @@ static void run_errands(const struct notify_start *start)
 {
 	struct errand *e;
 
+	run_purges(&start->session->purge);
 	while ((e = errand_next(notify.errands))) {
 		run(e);
 		errand_ended(notify.errands);
+		run_purges(&start->session->purge);
 		if (poll(&(struct pollfd){.fd = notify.mounts_fd, .events = POLLPRI}, 1, 0) > 0)
 			leave_if_gone(start);
 	}

@@ -82,4 +82,4 @@ int ops_check_owner(fuse_req_t req, fuse_ino_t ino) must_check;
 bool ops_kills_any_sgid(fuse_req_t req, fuse_ino_t ino);
 
 /* How a regular file is opened: FOPEN_* of <linux/fuse.h>. */
-unsigned ops_open_flags(bool keep_cache);
+unsigned ops_open_flags(void);

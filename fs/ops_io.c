@@ -16,6 +16,7 @@
 #include "fs/control.h"
 #include "fs/errand.h"
 #include "fs/park.h"
+#include "fs/purge.h"
 #include "fs/reply.h"
 #include "fs/takeover.h"
 #include "fs/transport.h"
@@ -23,9 +24,15 @@
 enum { CONTROL_READ_BYTES = 16384 };
 enum { ERRAND_FH = 1 /* of what the notifier has opened; other files have none */ };
 
-unsigned ops_open_flags(bool keep_cache)
+unsigned ops_open_flags(void)
 {
-	return FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES | (keep_cache ? FOPEN_KEEP_CACHE : 0);
+	return FOPEN_NOFLUSH | FOPEN_PARALLEL_DIRECT_WRITES | FOPEN_KEEP_CACHE;
+}
+
+/* The kernel drops all that it has of the file, as soon as this is answered. */
+static unsigned dropping_flags(void)
+{
+	return ops_open_flags() & ~(unsigned)FOPEN_KEEP_CACHE;
 }
 
 /* --- control files -------------------------------------------------------------------------------- */
@@ -185,28 +192,33 @@ static void open_for_errand(fuse_req_t req, fuse_ino_t ino, enum errand_kind kin
 	if (!volume_may_look(fs_of(req)->volume, ino, kind == ERRAND_DROP))
 		reply_result(req, -EBUSY);
 	else
-		(void)reply_open(req, ops_open_flags(true), ERRAND_FH);
+		(void)reply_open(req, ops_open_flags(), ERRAND_FH);
 }
 
 void ops_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
 	enum errand_kind errand = errand_of(fuse_req_ctx(req)->pid, ino);
 	struct fs *fs = fs_of(req);
-	bool keep_cache;
 	int flags = fi->flags, r;
 
 	if (control_owns(ino)) {
 		open_control(req, ino, flags);
 		return;
 	}
+	if (purge_takes(fuse_req_ctx(req)->pid, ino)) {
+		(void)reply_open(req, dropping_flags(), ERRAND_FH);
+		return;
+	}
 	if (errand != ERRAND_NONE && (flags & O_ACCMODE) == O_RDONLY) {
 		open_for_errand(req, ino, errand);
 		return;
 	}
-	r = volume_file_open(fs->volume, ino, flags, &keep_cache);
+	r = volume_file_open(fs->volume, ino, flags);
 	if (r < 0)
 		reply_result(req, r);
-	else if (!reply_open(req, ops_open_flags(keep_cache), 0))
+	else if (r == VOLUME_STALE)
+		purge_then_open(req, ino);
+	else if (!reply_open(req, purge_keeps_cache() ? ops_open_flags() : dropping_flags(), 0))
 		volume_file_release(fs->volume, ino, flags);
 }
 

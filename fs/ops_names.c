@@ -158,7 +158,7 @@ void ops_create(fuse_req_t req, fuse_ino_t dir, const char *name, mode_t mode, s
 	r = make(req, dir, newer_asked() == NEWER_TMPFILE ? NULL : name, &new, &e);
 	if (r < 0) {
 		reply_result(req, r);
-	} else if (!reply_create(req, &e, ops_open_flags(true))) {
+	} else if (!reply_create(req, &e, ops_open_flags())) {
 		volume_file_release(fs->volume, e.ino, new.open_flags);
 		volume_forget(fs->volume, e.ino, 1);
 	}

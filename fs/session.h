@@ -2,7 +2,7 @@
 /* fs/session.h - the shared memory that outlives a worker.
  *
  * Owns     a memfd with INIT, the reply to it, a slot for each request that can be with us at once, the texts of
- *          open control files, and the notifier's errands.
+ *          open control files, the notifier's errands, and what it is to purge.
  * Keeps    E1 INIT is written once, by the supervisor, before the first worker starts; its reply once,
  *             by the first worker.
  *          E2 a slot that session_lock_slot() has prepared is present: the kernel never has to wait
@@ -22,6 +22,7 @@
 #include "fs/death.h"
 #include "fs/errand.h"
 #include "fs/poison.h"
+#include "fs/purge.h"
 #include "fs/texts.h"
 
 enum {
@@ -72,8 +73,10 @@ struct session {
 	uint8_t init_reply[INIT_BYTES_MAX];
 	struct poison poison;
 	struct death_signs death;
-	uint8_t unused_[PAGE_BYTES - 6 * sizeof(uint32_t) - 2 * sizeof(uint64_t) - 2 * INIT_BYTES_MAX -
-			sizeof(struct poison) - sizeof(struct death_signs)];
+	uint32_t unused1_;
+	struct purge purge;
+	uint8_t unused_[PAGE_BYTES - 7 * sizeof(uint32_t) - 2 * sizeof(uint64_t) - 2 * INIT_BYTES_MAX -
+			sizeof(struct poison) - sizeof(struct death_signs) - sizeof(struct purge)];
 	struct session_slot slot[SESSION_SLOTS];
 	struct session_kept kept[SESSION_KEPT];
 	struct errands errands;

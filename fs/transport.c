@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/log.h"
@@ -360,6 +361,23 @@ static void process(size_t bytes)
 	if (own_slot == slot) /* else the request was left, and may be answered already */
 		finish(slot);
 	poison_leave();
+}
+
+void transport_again(const void *request, size_t bytes)
+{
+	struct session_slot *own = own_slot, *slot;
+
+	while (take_slot(&slot) < 0) {
+		if (transport_has_ended())
+			return;
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	memcpy(slot->request, request, bytes);
+	enter(slot);
+	process(bytes);
+	slot = own_slot;
+	enter(own);
+	give_back(slot);
 }
 
 /* Bytes of the next request, or -errno when there will be none. */

@@ -54,6 +54,10 @@ struct session_slot *transport_leave(void) must_check;
 /* For who stays in a request for long: no answer can be given any more, the mount has ended. */
 bool transport_has_ended(void);
 
+/* Begin once more with a request for which nothing has been done, and which has not been answered: `bytes` of it, as
+ * they came.  From any thread. */
+void transport_again(const void *request, size_t bytes);
+
 /* Between these two, the calling thread (which reads no requests itself) is in the request that was left
  * with `slot`, and answers it. */
 void transport_resume(struct session_slot *slot);

@@ -24,6 +24,7 @@
 #include "fs/poison.h"
 #include "fs/pressure.h"
 #include "fs/privileges.h"
+#include "fs/purge.h"
 #include "fs/rest.h"
 #include "fs/title.h"
 #include "fs/transport.h"
@@ -96,6 +97,7 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	r = park_start(fs.volume);
 	if (r < 0)
 		return why_errno(why, r, "cannot start the thread for parked writebacks");
+	purge_start(&start->session->purge, start->errand_fd, &start->session->errands.notifier, fs.volume);
 	r = start->errand_fd >= 0 ? errand_start(&start->session->errands, start->errand_fd, fs.volume) : 0;
 	if (r < 0)
 		return why_errno(why, r, "cannot start the thread that looks after the kernel's page cache");

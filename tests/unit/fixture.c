@@ -119,11 +119,22 @@ int move_name(struct fixture *f, uint64_t dir, const char *name, uint64_t to, co
 	return volume_rename(f->v, dir, name_of(name), to, name_of(new), flags, NULL);
 }
 
+int open_fresh(struct volume *v, uint64_t ino)
+{
+	int r = volume_file_open(v, ino, O_RDWR);
+
+	if (r != VOLUME_STALE)
+		return r;
+	if (volume_storer_comes(v, ino))
+		volume_cache_dropped(v, ino);
+	r = volume_file_open(v, ino, O_RDWR);
+	volume_storer_came(v, ino);
+	return r;
+}
+
 void open_file(struct fixture *f, uint64_t ino)
 {
-	bool keep_cache;
-
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep_cache), 0);
+	assert_int_equal(open_fresh(f->v, ino), VOLUME_OPENED);
 }
 
 void drop_file(struct fixture *f, const char *name, uint64_t ino)

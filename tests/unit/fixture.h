@@ -51,6 +51,8 @@ uint64_t make(struct fixture *f, uint64_t dir, const char *name, mode_t mode);
 /* As those of the volume, and nobody remembers what was linked; open for reading and writing. */
 int link_name(struct fixture *f, uint64_t ino, uint64_t dir, const char *name);
 int move_name(struct fixture *f, uint64_t dir, const char *name, uint64_t to, const char *new, unsigned flags);
+/* To store, with nothing in a cache: as volume_file_open(), and never VOLUME_STALE. */
+int open_fresh(struct volume *v, uint64_t ino) must_check;
 void open_file(struct fixture *f, uint64_t ino);
 /* Its name goes, and the lookup of make(). */
 void drop_file(struct fixture *f, const char *name, uint64_t ino);

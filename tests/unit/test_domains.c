@@ -173,13 +173,12 @@ static void dir__a_number_is_used_again_when_all_have_been_and_nothing_of_it_is_
 	struct fixture *f = *state;
 	uint16_t first, second;
 	uint64_t open, dir;
-	bool keep_cache;
 
 	remake(f, DOMAINS_DIR);
 	dir = make(f, ROOT_INO, "first", S_IFDIR | 0755);
 	open = make(f, dir, "open", S_IFREG | 0600);
 	first = domain_of(f, dir);
-	assert_int_equal(volume_file_open(f->v, open, 2, &keep_cache), 0);
+	assert_int_equal(volume_file_open(f->v, open, 2), 0);
 	assert_int_equal(volume_unlink(f->v, dir, name_of("open")), 0);
 	assert_int_equal(volume_rmdir(f->v, ROOT_INO, name_of("first")), 0);
 	volume_forget(f->v, dir, 1);

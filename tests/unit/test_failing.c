@@ -269,10 +269,9 @@ static int read_and_reserve(struct world *w)
 {
 	uint8_t page[PAGE_BYTES];
 	struct volume_read r;
-	bool keep;
 	int n;
 
-	n = volume_file_open(w->f->v, w->b, O_RDWR, &keep);
+	n = open_fresh(w->f->v, w->b);
 	if (n < 0)
 		return n;
 	n = volume_read(w->f->v, w->b, 8 * PAGE_BYTES, sizeof(page), &r);

@@ -30,13 +30,13 @@ static void read__holes_are_reserved_only_while_somebody_may_store(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file");
-	bool keep;
 
 	truncate_to_pages(f, ino, 20);
 	assert_page(f, ino, 3, 0);
 	assert_figure(f, store_reserved_pages, 0);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
-	assert_false(keep); /* the page of zeroes in the kernel's cache is not paid for */
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), VOLUME_STALE); /* that page of zeroes is not paid for */
+	assert_int_equal(inode_of(f->v, ino)->record->opens, 0);
+	open_file(f, ino);
 	assert_page(f, ino, 3, 0);
 	assert_page(f, ino, 19, 0);
 	assert_figure(f, store_reserved_pages, 2);
@@ -54,11 +54,10 @@ static void read__a_hole_that_cannot_be_reserved_is_enospc(void **state)
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file");
 	struct volume_read r;
-	bool keep;
 
 	truncate_to_pages(f, ino, 20);
 	put_page(f, ino, 0, A);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), 0);
 	set_size(f, 1);
 	assert_int_equal(volume_read(f->v, ino, 0, 2 * PAGE_BYTES, &r), -ENOSPC);
 	assert_int_equal(frame_at(f, ino, 0).pins, 0);
@@ -71,11 +70,9 @@ static void read__a_write_only_open_reserves_nothing(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file");
-	bool keep;
 
 	truncate_to_pages(f, ino, 20);
-	assert_int_equal(volume_file_open(f->v, ino, O_WRONLY, &keep), 0);
-	assert_true(keep);
+	assert_int_equal(volume_file_open(f->v, ino, O_WRONLY), 0);
 	assert_page(f, ino, 3, 0);
 	assert_figure(f, store_reserved_pages, 0);
 	volume_file_release(f->v, ino, O_WRONLY);

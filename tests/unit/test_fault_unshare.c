@@ -96,12 +96,11 @@ static void unshare__zeroes_and_reservations_stay(void **state)
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file");
 	struct volume_read r;
-	bool keep;
 
 	put_pages(f, ino, 0, 3, 0, 0);
 	assert_int_equal(volume_fallocate(f->v, ino, 0, 5 * PAGE_BYTES, 3 * PAGE_BYTES), 0);
 	truncate_to_pages(f, ino, 20);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), 0);
 	assert_int_equal(volume_read(f->v, ino, 15 * PAGE_BYTES, PAGE_BYTES, &r), 0);
 	volume_read_done(&r);
 	assert_int_equal(unshare_range(f, ino, 0, FILE_PAGES_MAX, 0), 0);

@@ -30,8 +30,7 @@ static int setattr(struct fixture *f, uint64_t ino, unsigned set)
 
 static int open_(struct fixture *f, uint64_t ino, int flags)
 {
-	bool keep;
-	int r = volume_file_open(f->v, ino, flags, &keep);
+	int r = volume_file_open(f->v, ino, flags);
 
 	if (!r)
 		volume_file_release(f->v, ino, flags);

@@ -172,10 +172,9 @@ static void do_copy(struct worker *w, struct file *f)
 static void do_open_and_read(struct worker *w, struct file *f)
 {
 	struct volume_read r;
-	bool keep;
 
 	(void)begin(f, 6);
-	MUST(volume_file_open(w->v, f->ino, O_RDWR, &keep) == 0);
+	MUST(open_fresh(w->v, f->ino) == 0);
 	for (unsigned n = 0; n < 3; n++) {
 		MUST(volume_read(w->v, f->ino, somewhere(w), 8 * PAGE_BYTES, &r) == 0);
 		volume_read_done(&r);

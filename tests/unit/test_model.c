@@ -349,12 +349,10 @@ static void rename_(struct model *m, unsigned from, unsigned to)
 
 static void open_or_close(struct model *m, struct model_file *file)
 {
-	bool keep;
-
 	if (file->open)
 		volume_file_release(m->f->v, file->ino, O_RDWR);
 	else
-		assert_int_equal(volume_file_open(m->f->v, file->ino, O_RDWR, &keep), 0);
+		assert_int_equal(open_fresh(m->f->v, file->ino), 0);
 	file->open = !file->open;
 }
 

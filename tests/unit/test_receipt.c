@@ -53,22 +53,27 @@ static void begin__another_request_starts_from_nothing(void **state)
 	receipt_use(NULL);
 }
 
-/* A hole that somebody has read must not stay in the cache of who can store: asked again, the answer is the same. */
-static void open__tells_again_that_the_cache_must_go(void **state)
+/* A hole that somebody has read must leave the cache of who can store: nothing else is done before. */
+static void open__leaves_nothing_when_the_cache_must_go_first(void **state)
 {
 	struct volume_read bytes;
 	struct fixture *f = *state;
 	uint64_t a = make_file(f, "a");
 	struct stat st = { .st_size = PAGE_BYTES };
-	bool keep_cache;
 
 	assert_int_equal(volume_setattr(f->v, a, &st, VOLUME_SET_SIZE, &st), 0);
 	assert_int_equal(volume_read(f->v, a, 0, PAGE_BYTES, &bytes), 0);
 	volume_read_done(&bytes);
 	for (unsigned n = 0; n < 2; n++) {
 		begin();
-		assert_int_equal(volume_file_open(f->v, a, O_RDWR, &keep_cache), 0);
-		assert_false(keep_cache);
+		assert_int_equal(volume_file_open(f->v, a, O_RDWR), VOLUME_STALE);
+		assert_null(receipt_in(RECEIPT_OPENED));
+		fixture_reopen(f);
+	}
+	for (unsigned n = 0; n < 2; n++) { /* and is done once */
+		begin();
+		assert_int_equal(open_fresh(f->v, a), VOLUME_OPENED);
+		assert_int_equal(inode_of(f->v, a)->record->stores, 1);
 		fixture_reopen(f);
 	}
 	receipt_end();
@@ -81,7 +86,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(refused__can_be_asked_for_again_and_is_refused_again),
 		FIXTURE_TEST(begin__another_request_starts_from_nothing),
-		FIXTURE_TEST(open__tells_again_that_the_cache_must_go),
+		FIXTURE_TEST(open__leaves_nothing_when_the_cache_must_go_first),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

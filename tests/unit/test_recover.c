@@ -165,10 +165,9 @@ static void reopen__who_knew_an_unlinked_file_still_does(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file");
-	bool keep;
 
 	put_page(f, ino, 0, A);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), 0);
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
 	fixture_reopen(f);
 	fixture_check(f);
@@ -323,12 +322,11 @@ static void reopen__what_was_lent_goes_back_when_its_writer_has_gone(void **stat
 	struct fixture *f = *state;
 	uint64_t gone = make_file(f, "gone"), here = make_file(f, "here");
 	uint8_t page[PAGE_BYTES];
-	bool keep;
 
 	truncate_to_pages(f, gone, 100);
 	truncate_to_pages(f, here, 100);
-	assert_int_equal(volume_file_open(f->v, gone, O_RDWR, &keep), 0);
-	assert_int_equal(volume_file_open(f->v, here, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, gone, O_RDWR), 0);
+	assert_int_equal(volume_file_open(f->v, here, O_RDWR), 0);
 	assert_int_equal(get_bytes(f, gone, 0, sizeof(page), page), sizeof(page));
 	assert_int_equal(get_bytes(f, here, 0, sizeof(page), page), sizeof(page));
 	assert_figure(f, store_reserved_pages, 2);
@@ -338,9 +336,7 @@ static void reopen__what_was_lent_goes_back_when_its_writer_has_gone(void **stat
 	fixture_check(f);
 	assert_figure(f, store_reserved_pages, 1);
 	assert_int_equal(slot_at(f, here, 0), SLOT_LENT);
-	assert_int_equal(volume_file_open(f->v, gone, O_RDWR, &keep), 0);
-	assert_false(keep); /* the kernel may still have that page of zeroes */
-	volume_file_release(f->v, gone, O_RDWR);
+	assert_int_equal(volume_file_open(f->v, gone, O_RDWR), VOLUME_STALE); /* the kernel may still have that page */
 	volume_file_release(f->v, here, O_RDWR);
 	assert_figure(f, store_reserved_pages, 0);
 }

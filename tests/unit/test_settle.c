@@ -146,9 +146,7 @@ static void do_forget(struct stage *s)
 
 static void do_open(struct stage *s)
 {
-	bool keep_cache;
-
-	assert_int_equal(volume_file_open(s->f->v, s->b, O_RDWR, &keep_cache), 0);
+	assert_int_equal(open_fresh(s->f->v, s->b), VOLUME_OPENED);
 }
 
 static void do_release(struct stage *s)
@@ -304,7 +302,6 @@ static void describe(struct volume *v, const struct stage *s, struct text *t)
 static void set_stage(struct stage *s, void **state)
 {
 	struct volume_entry e;
-	bool keep_cache;
 
 	assert_int_equal(fixture_setup(state), 0);
 	s->f = *state;
@@ -318,7 +315,7 @@ static void set_stage(struct stage *s, void **state)
 	volume_forget(s->f->v, make(s->f, s->dir, "sub", S_IFDIR | 0700), 1);
 	assert_int_equal(volume_link(s->f->v, s->b, ROOT_INO, name_of("b2"), &e), 0);
 	s->open = make_file(s->f, "open");
-	assert_int_equal(volume_file_open(s->f->v, s->open, O_RDWR, &keep_cache), 0);
+	assert_int_equal(volume_file_open(s->f->v, s->open, O_RDWR), 0);
 	drop_file(s->f, "open", s->open);
 	assert_int_equal(volume_setxattr(s->f->v, s->a, name_of("user.old"), name_of("1"), 0), 0);
 	s->cell = make(s->f, ROOT_INO, "cell", S_IFDIR | 0700);
@@ -327,7 +324,7 @@ static void set_stage(struct stage *s, void **state)
 	s->box = make(s->f, ROOT_INO, "box", S_IFDIR | 0700);
 	assert_int_equal(limit(s, s->box, "64k", 0), 0);
 	s->in_box = make(s->f, s->box, "in", S_IFREG | 0600);
-	assert_int_equal(volume_file_open(s->f->v, s->in_box, O_RDWR, &keep_cache), 0);
+	assert_int_equal(volume_file_open(s->f->v, s->in_box, O_RDWR), 0);
 	put_pages(s->f, s->in_box, 0, 2, 5, 1);
 	assert_int_equal(volume_unlink(s->f->v, s->box, name_of("in")), 0);
 	volume_forget(s->f->v, s->in_box, 1);

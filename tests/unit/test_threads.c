@@ -102,9 +102,7 @@ static void resize(struct worker *w, uint64_t ino)
 
 static void open_and_close(struct worker *w, uint64_t ino)
 {
-	bool keep;
-
-	expect(w, !volume_file_open(w->f->v, ino, O_RDWR, &keep));
+	expect(w, !open_fresh(w->f->v, ino));
 	read_(w, ino);
 	volume_file_release(w->f->v, ino, O_RDWR);
 }

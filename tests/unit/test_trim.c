@@ -104,10 +104,9 @@ static void due__a_use_begins_its_age_anew(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = cached_file(f, "a");
-	bool keep;
 
 	grow_old(f, ino, AGE);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY), 0);
 	volume_file_release(f->v, ino, O_RDONLY);
 	assert_false(is_due(f, ino, false));
 }
@@ -116,9 +115,8 @@ static void due__closed_is_open_to_nobody(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = cached_file(f, "a");
-	bool keep;
 
-	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY), 0);
 	grow_old(f, ino, AGE);
 	assert_false(is_due(f, ino, false));
 	assert_false(is_due(f, ino, true));
@@ -131,12 +129,11 @@ static void due__cold_is_open_to_no_writer(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = cached_file(f, "a");
-	bool keep;
 
 	set(f, ATTR_trim_mode, TRIM_COLD);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY), 0);
 	assert_true(is_due(f, ino, true));
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), 0);
 	assert_false(is_due(f, ino, true));
 	volume_file_release(f->v, ino, O_RDWR);
 	assert_true(is_due(f, ino, true));
@@ -214,10 +211,9 @@ static void done__what_stays_is_tried_less_and_less_until_somebody_closes_it(voi
 	uint64_t ino = cached_file(f, "a");
 	struct trim_due due;
 	unsigned tries = 0;
-	bool keep;
 
 	set(f, ATTR_trim_mode, TRIM_COLD);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY), 0);
 	for (; tries < 100 && wait_for(f) >= 0; tries++) {
 		grow_old(f, ino, AGE << tries);
 		assert_int_equal(look(f, false, &due), 1);

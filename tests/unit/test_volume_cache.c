@@ -50,13 +50,12 @@ static void errand__drops_what_may_be_dropped(void **state)
 	struct volume_errand e[VOLUME_ERRANDS];
 	uint64_t ino = make_file(f, "a");
 	unsigned told = 0;
-	bool keep;
 
 	volume_on_errand(f->v, count, &told);
 	put_page(f, ino, 0, 1);
 	assert_int_equal(errands(f, true, e), 1);
 	assert_true(e[0].ino == ino && e[0].drops && volume_may_look(f->v, ino, true));
-	assert_int_equal(volume_file_open(f->v, ino, 0, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, 0), 0);
 	assert_false(volume_may_look(f->v, ino, true));
 	volume_errand_done(f->v, &e[0], 0, 0, -EBUSY);
 	volume_file_release(f->v, ino, 0);

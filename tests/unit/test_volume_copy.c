@@ -94,15 +94,14 @@ static void copy__to_what_may_be_stored_into_unseen_is_refused(void **state)
 	struct fixture *f = *state;
 	uint64_t from = make_file(f, "from"), to = make_file(f, "to");
 	struct volume_copy what = { from, 0, to, PAGE_BYTES, PAGE_BYTES };
-	bool keep;
 
 	put_pages(f, from, 0, 4, A, 1);
 	put_pages(f, to, 0, 2, 100, 1);
 	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), PAGE_BYTES); /* nobody can */
-	assert_int_equal(volume_file_open(f->v, to, O_WRONLY, &keep), 0);
-	assert_int_equal(volume_file_open(f->v, from, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, to, O_WRONLY), 0);
+	assert_int_equal(volume_file_open(f->v, from, O_RDWR), 0);
 	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), PAGE_BYTES);
-	assert_int_equal(volume_file_open(f->v, to, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, to, O_RDWR), 0);
 	assert_int_equal(volume_copy(f->v, &what, VOLUME_COPY_UNSEEN, NULL), -EXDEV);
 	assert_int_equal(volume_copy(f->v, &what, 0, NULL), PAGE_BYTES);
 	what.to_offset = 2 * PAGE_BYTES; /* behind its end, nobody */
@@ -125,9 +124,8 @@ struct opener {
 static bool open_to_store(void *arg)
 {
 	struct opener *o = arg;
-	bool keep;
 
-	assert_int_equal(volume_file_open(o->f->v, o->ino, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(o->f->v, o->ino, O_RDWR), 0);
 	return false;
 }
 

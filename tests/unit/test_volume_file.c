@@ -263,18 +263,17 @@ static void open__an_unlinked_file_lives_until_the_last_release(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file");
-	bool keep;
 
 	put_page(f, ino, 0, A);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY, &keep), 0);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDWR, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY), 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), 0);
 	assert_int_equal(volume_unlink(f->v, ROOT_INO, name_of("file")), 0);
 	volume_forget(f->v, ino, 1);
 	assert_page(f, ino, 0, A);
 	volume_file_release(f->v, ino, O_RDWR);
 	assert_page(f, ino, 0, A);
 	volume_file_release(f->v, ino, O_RDONLY);
-	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY, &keep), -ESTALE);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDONLY), -ESTALE);
 	volume_file_release(f->v, ino, O_RDONLY); /* of what has gone: nothing */
 	assert_figure(f, store_frames, 0);
 }

@@ -192,9 +192,8 @@ static void unlinked__they_stay_as_long_as_it_is_open(void **state)
 {
 	struct fixture *f = *state;
 	uint64_t ino = make_file(f, "file"), left = inodes_left(f), next;
-	bool keep;
 
-	assert_int_equal(volume_file_open(f->v, ino, 0, &keep), 0);
+	assert_int_equal(volume_file_open(f->v, ino, 0), 0);
 	assert_int_equal(put(f, ino, "user.x", "1", 0), 0);
 	assert_int_equal(inodes_left(f), left - 1);
 	drop_file(f, "file", ino);
