@@ -352,6 +352,7 @@ int itable_new(struct itable *t, const struct inode_attr *attr, uint16_t domain,
 	record->generation = MAX((uint32_t)record->generation, (uint32_t)*floor_of(t, number >> CHUNK_BITS));
 	*ret = inode_chunks_at(t->inodes, number);
 	(*ret)->cached = 0;
+	(*ret)->comers = 0;
 	*inode_attr_begin(*ret) = *attr;
 	inode_attr_end(*ret);
 	record->flags = 0;
