@@ -73,6 +73,20 @@ static void end(unsigned first, unsigned count, unsigned done)
 		entry_end(&f.l->page[first + n], n < done);
 }
 
+/* Of a page that is dirty the kernel would lose what was stored, if a write is refused; or a copy, which it may make by
+ * one. */
+static void clean(unsigned first, unsigned count)
+{
+	if (msync(f.map + (size_t)first * PAGE, (size_t)count * PAGE, MS_SYNC) < 0)
+		wrong("msync", errno);
+}
+
+static void refuse(unsigned first, unsigned count, unsigned done, const uint32_t *value)
+{
+	for (unsigned n = done; n < count; n++)
+		f.l->page[first + n].refused = value[n];
+}
+
 static bool write_pages(unsigned first, unsigned count)
 {
 	uint32_t value[RUN_MAX];
@@ -82,13 +96,10 @@ static bool write_pages(unsigned first, unsigned count)
 		value[k] = some_value();
 		value_fill(f.data + k * PAGE, PAGE, value[k]);
 	}
-	/* Of a page that is dirty the kernel would lose what was stored, if the write is refused. */
-	if (msync(f.map + (size_t)first * PAGE, (size_t)count * PAGE, MS_SYNC) < 0)
-		wrong("msync", errno);
+	clean(first, count);
 	begin(first, count, value);
 	n = pwrite(f.fd, f.data, (size_t)count * PAGE, (off_t)first * PAGE);
-	for (unsigned k = n < 0 ? 0 : (unsigned)n / PAGE; k < count; k++)
-		f.l->page[first + k].refused = value[k];
+	refuse(first, count, n < 0 ? 0 : (unsigned)n / PAGE, value);
 	end(first, count, n < 0 ? 0 : (unsigned)n / PAGE);
 	if (n < 0)
 		refused("write");
@@ -145,10 +156,15 @@ static void copy(unsigned first, unsigned count)
 
 	if (to < first + count && first < to + count)
 		return;
-	for (unsigned k = 0; k < count; k++)
+	for (unsigned k = 0; k < count; k++) {
+		if (f.l->page[first + k].refused != NOTHING)
+			return; /* either may be what the kernel copies */
 		value[k] = f.l->page[first + k].is;
+	}
+	clean(to, count);
 	begin(to, count, value);
 	n = copy_file_range(f.fd, &in, f.fd, &out, (size_t)count * PAGE, 0);
+	refuse(to, count, n < 0 ? 0 : (unsigned)n / PAGE, value);
 	end(to, count, n < 0 ? 0 : (unsigned)n / PAGE);
 	if (n < 0)
 		refused("copy_file_range");
