@@ -86,8 +86,12 @@ looks "$M" '^ok$' 0
 looks "$run" '^ok$' 0
 grep -q 'nobody serves' "$T/said" || die "$(cat "$T/said")"
 kill -CONT "$super"
+another_serves() {
+	worker=$(role worker)
+	[ -n "$worker" ]
+}
+within 10 another_serves || die "no worker takes over"
 [ "$(stat -c %h "$M/a")" = 2 ] || die "the next worker has lost a link"
-worker=$(role worker)
 looks "$M" '^ok$' 0
 
 # All of it gone: the names are there, and that is all.

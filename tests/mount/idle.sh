@@ -34,21 +34,17 @@ switches() {
 # Freed memory goes back and index.db is written in the seconds after a change; on a busy machine, in many.
 at_rest() {
 	switches >"$T/before"
-	sleep 5
+	sleep 10
 	switches >"$T/after"
 	cmp -s "$T/before" "$T/after"
 }
 # ThreadSanitizer has a thread of its own, which never rests.
 if ! grep -q __tsan_init "$KSMFS"; then
-	tries=12
+	tries=6 # others on this machine may ask any supervisor whether it is theirs
 	until at_rest; do
 		tries=$((tries - 1))
-		[ $tries -gt 0 ] || die "the daemon does not come to rest: $(diff "$T/before" "$T/after")"
+		[ $tries -gt 0 ] || die "context switches without anything to do: $(diff "$T/before" "$T/after")"
 	done
-	switches >"$T/before"
-	sleep 10
-	switches >"$T/after"
-	diff "$T/before" "$T/after" >"$T/woke" || die "context switches in 10 s without anything to do: $(cat "$T/woke")"
 fi
 sleep $IDLE
 

@@ -284,6 +284,17 @@ static bool later(struct timespec a, struct timespec b)
 	return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
 }
 
+void let_clock_move(void)
+{
+	struct timespec began, now;
+
+	(void)clock_gettime(CLOCK_REALTIME_COARSE, &began);
+	do {
+		pause_ms(5);
+		(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	} while (!later(now, began));
+}
+
 void stamps_moved(const struct stamps *s, const char *want, const char *call, int line)
 {
 	char moved[3] = "";
