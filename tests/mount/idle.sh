@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # With nothing to do the daemon does not wake at all; the first change wakes the scanner, every time.
 # shellcheck source-path=SCRIPTDIR
-# What others mount meanwhile wakes the notifier: that is kept out.
+# What others mount meanwhile wakes the notifier, and they ask all supervisors that they find: that is kept out.
 [ "${PRIVATE:-}" ] || PRIVATE=yes exec unshare -m --propagation private "$0"
 . "${TESTS:?}/lib.sh"
+mkdir -p /run/ksmfs
+mount -t tmpfs -o mode=755 none /run/ksmfs
 
 if [ "${SCALE:-}" = small ]; then
 	IDLE=3 ROUNDS=50
@@ -40,7 +42,7 @@ at_rest() {
 }
 # ThreadSanitizer has a thread of its own, which never rests.
 if ! grep -q __tsan_init "$KSMFS"; then
-	tries=6 # others on this machine may ask any supervisor whether it is theirs
+	tries=6
 	until at_rest; do
 		tries=$((tries - 1))
 		[ $tries -gt 0 ] || die "context switches without anything to do: $(diff "$T/before" "$T/after")"
