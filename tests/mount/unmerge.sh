@@ -56,7 +56,7 @@ settle
 expect pages_sharing $((n - 1))
 
 # A signal to the writer.
-python3 - "$M" <<'PY' || die "a signal does not end it with EINTR"
+python3 - "$M" $n <<'PY' || die "a signal does not end it with EINTR"
 import os, signal, sys
 from pages import *
 
@@ -85,6 +85,7 @@ for ms in (20, 10, 5, 2, 1) * 4:
     fd = os.open(run, os.O_WRONLY)
     os.write(fd, b"1")
     os.close(fd)
+    wait_for("all of it merged again", lambda: figures(sys.argv[1])["pages_sharing"] == int(sys.argv[2]) - 1, 60)
 sys.exit(1)
 PY
 [ "$(attr run)" = 0 ] || die "run is $(attr run) after a signal"
