@@ -330,3 +330,13 @@ bool somebody_sleeps(struct fixture *f)
 			return true;
 	return false;
 }
+
+uint64_t make_open(struct fixture *f, uint64_t dir)
+{
+	uint64_t ino = make(f, dir, "open", S_IFREG | 0600);
+
+	open_file(f, ino);
+	assert_int_equal(volume_unlink(f->v, dir, name_of("open")), 0);
+	volume_forget(f->v, ino, 1);
+	return ino;
+}

@@ -54,6 +54,8 @@ int move_name(struct fixture *f, uint64_t dir, const char *name, uint64_t to, co
 /* To store, with nothing in a cache: as volume_file_open(), and never VOLUME_STALE. */
 int open_fresh(struct volume *v, uint64_t ino) must_check;
 void open_file(struct fixture *f, uint64_t ino);
+/* A file whose name has gone, and that is open. */
+uint64_t make_open(struct fixture *f, uint64_t dir);
 /* Its name goes, and the lookup of make(). */
 void drop_file(struct fixture *f, const char *name, uint64_t ino);
 

@@ -17,17 +17,6 @@ static uint64_t make_tenant(struct fixture *f, const char *name)
 	return dir;
 }
 
-/* Its name goes, and it stays open. */
-static uint64_t make_open(struct fixture *f, uint64_t dir)
-{
-	uint64_t ino = make(f, dir, "open", S_IFREG | 0600);
-
-	open_file(f, ino);
-	assert_int_equal(volume_unlink(f->v, dir, name_of("open")), 0);
-	volume_forget(f->v, ino, 1);
-	return ino;
-}
-
 static struct volume_pages pages_of_dir(struct fixture *f, uint64_t dir)
 {
 	struct volume_pages pages;

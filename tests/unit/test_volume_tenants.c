@@ -69,17 +69,6 @@ static ssize_t put(struct fixture *f, uint64_t ino, uint64_t page, unsigned page
 	return volume_write(f->v, ino, page << PAGE_SHIFT, data, (size_t)pages << PAGE_SHIFT, flags);
 }
 
-/* Its name goes, and it stays open. */
-static uint64_t make_open(struct fixture *f, uint64_t dir)
-{
-	uint64_t ino = make(f, dir, "open", S_IFREG | 0600);
-
-	open_file(f, ino);
-	assert_int_equal(volume_unlink(f->v, dir, name_of("open")), 0);
-	volume_forget(f->v, ino, 1);
-	return ino;
-}
-
 /* --- who is one ---------------------------------------------------------------------------------- */
 
 static void set__makes_a_tenant_of_an_empty_directory_in_the_root(void **state)
