@@ -340,7 +340,8 @@ static int check_mount(const char *arg)
 		errno = -r;
 		die(r == -ESRCH	  ? "a ksmfs mount, but its supervisor cannot be found" :
 		    r == -ENOTDIR ? "neither a ksmfs mount nor the directory of one's databases" :
-				    "its memory cannot be looked at",
+		    m.at.supervisor ? "its memory cannot be looked at" :
+				    "cannot be found",
 		    arg);
 	}
 	return check_memory(&m, arg);

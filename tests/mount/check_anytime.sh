@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # ksmfs-check looks at a mount whoever serves it: stopped, without a worker, and at what a dead daemon has left.
 # shellcheck source-path=SCRIPTDIR
-. "${TESTS:?}/lib.sh"
+. "${TESTS:?}/private.sh"
+. "$TESTS/lib.sh"
+run_directory_of_ones_own
 
 mount_ksmfs size=64m
 set_attr trim_age 1
@@ -48,6 +50,7 @@ looks "$T/link" '^ok$' 0
 if grep -q compare "$T/said"; then die "there is somebody to compare with: $(cat "$T/said")"; fi
 looks "$T" "neither a ksmfs mount nor" 2
 looks "$M/dir" "neither a ksmfs mount nor" 2
+looks "$T/absent" "absent: cannot be found: No such file" 2
 
 # Who was stopped by somebody else stays so.
 kill -STOP "$worker"

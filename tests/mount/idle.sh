@@ -2,11 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # With nothing to do the daemon does not wake at all; the first change wakes the scanner, every time.
 # shellcheck source-path=SCRIPTDIR
-# What others mount meanwhile wakes the notifier, and they ask all supervisors that they find: that is kept out.
-[ "${PRIVATE:-}" ] || PRIVATE=yes exec unshare -m --propagation private "$0"
-. "${TESTS:?}/lib.sh"
-mkdir -p /run/ksmfs
-mount -t tmpfs -o mode=755 none /run/ksmfs
+. "${TESTS:?}/private.sh"
+. "$TESTS/lib.sh"
+run_directory_of_ones_own
 
 if [ "${SCALE:-}" = small ]; then
 	IDLE=3 ROUNDS=50

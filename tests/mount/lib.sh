@@ -63,6 +63,14 @@ is_mounted() {
 	grep -qF " $1 " /proc/self/mountinfo
 }
 
+# For a test that others would disturb: whoever mounts asks all supervisors that are in the directory of them, and
+# sweeps it of what dead ones have left.  Only after private.sh.
+run_directory_of_ones_own() {
+	: "${PRIVATE:?}"
+	mkdir -p /run/ksmfs
+	mount -t tmpfs -o mode=755 none /run/ksmfs
+}
+
 # Mount a fresh ksmfs with options $1 (none: a size that is enough) at $2 (none: $M).
 mount_ksmfs() {
 	mount_at=${2:-$M}
