@@ -18,13 +18,16 @@ mount -t tmpfs -o size=1g tmpfs "$T/tmpfs"
 small='--copy-file-bytes 128m --fallocate-bytes 32m --hdd-bytes 16m --iomix-bytes 16m --readahead-bytes 16m --seek-size 16m
 	--sync-file-bytes 16m --revio-bytes 16m --mmap-bytes 16m --mmap-file --msync-bytes 16m --shm-bytes 16m --fault-ops 20000'
 
-# stress DIRECTORY SECONDS STRESSOR...: false if one of them complains or passes the file system over.
+# stress DIRECTORY SECONDS STRESSOR...: false if one of them complains or passes the file system over. Who is killed because
+# the machine has no time for him leaves his files.
 stress() {
 	where=$1 seconds=$2
 	shift 2
 	# shellcheck disable=SC2046,SC2086
 	with_shm "$where" timeout -s KILL 60 stress-ng $small $(printf -- ' --%s 2' "$@") --timeout "$seconds" --verify \
-		--temp-path "$where" >"$T/out" 2>&1 && ! grep -qE 'fail:|skipp|aborted early' "$T/out"
+		--temp-path "$where" >"$T/out" 2>&1 && ! grep -qE 'fail:|skipp|aborted early' "$T/out" && return
+	rm -rf "$where"/stress-ng-*
+	return 1
 }
 
 lines='

@@ -288,7 +288,7 @@ void let_clock_move(void)
 {
 	struct timespec began, now;
 
-	(void)clock_gettime(CLOCK_REALTIME_COARSE, &began);
+	(void)clock_gettime(CLOCK_REALTIME, &began); /* a stamp may be finer than the coarse clock, and ahead of it */
 	do {
 		pause_ms(5);
 		(void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
