@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@
 #include "tests/model/random.h"
 #include "worker.h"
 
-enum { PAGE = 4096, MIB = 1 << 20, FILE_MIB = 64, FILES = 64, KILLS = 4000, IN_A_ROW = 7 };
+enum { PAGE = 4096, MIB = 1 << 20, FILE_MIB = 64, FILES = 64, KILLS = 4000 };
 
 enum probe { READ, STAT, FAULT, PROBES };
 static const char *const probe_names[] = {"read", "stat", "mmap"};
@@ -179,7 +180,7 @@ static void *probe_main(void *arg)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-/* About twice a second, but so that the supervisor does not take it for workers that cannot live. */
+/* About twice a second; the supervisor is told that these are not workers that cannot live. */
 static void kill_workers(pid_t supervisor, unsigned count)
 {
 	uint64_t state = 7;
@@ -191,10 +192,11 @@ static void kill_workers(pid_t supervisor, unsigned count)
 			wait_us(1000);
 			worker = worker_of(supervisor);
 		}
+		kill(supervisor, SIGUSR1);
 		atomic_fetch_add(&kills, 1);
 		if (!worker_kill(supervisor, worker))
 			die("there is nobody to kill");
-		wait_us(450000 + random_below(&state, 100000) + (n % IN_A_ROW == IN_A_ROW - 1 ? 1000000 : 0));
+		wait_us(450000 + random_below(&state, 100000));
 	}
 }
 
