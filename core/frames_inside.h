@@ -70,7 +70,7 @@ struct frames {
 	uint32_t warm_from GUARDED_BY(lock); /* regions below have none */
 	uint32_t cold_from GUARDED_BY(lock);
 	_Atomic uint32_t warm, known; /* how many; changed under the lock, looked at without it, as a hint */
-	/* From the one to the other: frames whose word is 0 are free, not warm, and may have memory. */
+	/* From the one to the other: what is held and has a word of 0 is free, not warm, and may have memory. */
 	uint32_t unswept GUARDED_BY(lock);
 	uint32_t unswept_end GUARDED_BY(lock);
 	_Atomic uint32_t end; /* changed under lock */
@@ -133,3 +133,5 @@ void frames_map_take_warm(struct frames *f, unsigned n, uint32_t *ret_frame);
 /* Of the warm beyond `keep` the highest, of the cold below `end` the lowest: `max` or fewer, in order. */
 unsigned frames_map_take_surplus(struct frames *f, unsigned keep, unsigned max, uint32_t *ret_frame);
 unsigned frames_map_take_cold(struct frames *f, uint32_t end, unsigned max, uint32_t *ret_frame);
+/* What a process that has ended left without an owner: with or without memory, nobody knows. */
+unsigned frames_map_take_unswept(struct frames *f, unsigned max, uint32_t *ret_frame);

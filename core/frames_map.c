@@ -149,7 +149,16 @@ unsigned frames_map_take_surplus(struct frames *f, unsigned keep, unsigned max, 
 	return n;
 }
 
-/* --- cold ------------------------------------------------------------------------------------- */
+/* --- cold, and unswept ------------------------------------------------------------------------ */
+
+/* It is free, and its word says so from here on: nobody takes it for unswept. */
+static uint32_t hand_out(struct frames *f, uint32_t frame)
+{
+	if (!has(f->held, frame))
+		hold(f, frame);
+	atomic_store_explicit(&f->word[frame], FREE, memory_order_relaxed);
+	return frame;
+}
 
 unsigned frames_map_take_cold(struct frames *f, uint32_t end, unsigned max, uint32_t *ret_frame)
 {
@@ -169,10 +178,20 @@ unsigned frames_map_take_cold(struct frames *f, uint32_t end, unsigned max, uint
 
 				if (frame >= end)
 					return n;
-				hold(f, frame);
-				ret_frame[n++] = frame;
+				ret_frame[n++] = hand_out(f, frame);
 			}
 	}
+	return n;
+}
+
+/* Of a region that has come to an end the words are 0, too, and nothing is held. */
+unsigned frames_map_take_unswept(struct frames *f, unsigned max, uint32_t *ret_frame)
+{
+	unsigned n = 0;
+
+	for (; n < max && f->unswept < f->unswept_end; f->unswept++)
+		if (!atomic_load_explicit(&f->word[f->unswept], memory_order_relaxed) && has(f->held, f->unswept))
+			ret_frame[n++] = hand_out(f, f->unswept);
 	return n;
 }
 
@@ -189,12 +208,6 @@ static void forget(struct frames *f, uint32_t at)
 	f->known--;
 }
 
-/* What is unswept is told by words of 0: those behind it that were found in use have to stay as they are. */
-static bool is_being_swept(const struct frames *f, uint32_t at)
-{
-	return (uint64_t)at * FRAMES_RANGE < f->unswept_end && (uint64_t)(at + 1) * FRAMES_RANGE > f->unswept;
-}
-
 void frames_map_cold(struct frames *f, uint32_t frame)
 {
 	uint32_t at = frame / FRAMES_RANGE;
@@ -202,7 +215,7 @@ void frames_map_cold(struct frames *f, uint32_t frame)
 	ASSERT(has(f->held, frame) && !has(f->warm_bits, frame));
 	clear(f->held, frame);
 	f->cold_from = MIN(f->cold_from, at);
-	if (--f->region[at].held == 0 && !is_being_swept(f, at))
+	if (--f->region[at].held == 0)
 		forget(f, at);
 }
 

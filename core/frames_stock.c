@@ -24,18 +24,6 @@ enum {
 	RECLAIM = 16 * 1024,  /* and given back */
 };
 
-/* What a process that has ended left without an owner: up to `max` frames, with or without memory. */
-static unsigned take_unswept_locked(struct frames *f, uint32_t *frame, unsigned max) REQUIRES(f->lock)
-{
-	unsigned n = 0;
-
-	lock_assert_held(&f->lock);
-	for (; n < max && f->unswept < f->unswept_end; f->unswept++)
-		if (!atomic_load_explicit(&f->word[f->unswept], memory_order_relaxed))
-			frame[n++] = f->unswept;
-	return n;
-}
-
 /* Frames without memory, or not known to have any: those that had some before, then those never used. */
 static unsigned take_cold(struct frames *f, uint32_t frame[REFILL])
 {
@@ -43,14 +31,12 @@ static unsigned take_cold(struct frames *f, uint32_t frame[REFILL])
 
 	lock_take(&f->lock);
 	n = frames_map_take_cold(f, MIN(f->end, f->capacity), REFILL, frame);
-	n += take_unswept_locked(f, frame + n, REFILL - n);
+	n += frames_map_take_unswept(f, REFILL - n, frame + n);
 	if (n < REFILL) {
 		n += frames_map_take_cold(f, f->capacity, REFILL - n, frame + n);
 		f->end = n ? MAX(f->end, frame[n - 1] + 1) : f->end;
 	}
 	lock_drop(&f->lock);
-	for (unsigned i = 0; i < n; i++)
-		atomic_store_explicit(&f->word[frame[i]], FREE, memory_order_relaxed);
 	return n;
 }
 
@@ -220,14 +206,12 @@ void frames_put_table(struct frames *f, uint32_t frame)
 
 static unsigned take_surplus(struct frames *f, uint32_t *frame)
 {
-	unsigned n, warm;
+	unsigned n;
 
 	lock_take(&f->lock);
-	n = warm = frames_map_take_surplus(f, f->reserve + WARM_SURPLUS / 2, RECLAIM, frame);
-	n += take_unswept_locked(f, frame + n, RECLAIM - n);
+	n = frames_map_take_surplus(f, f->reserve + WARM_SURPLUS / 2, RECLAIM, frame);
+	n += frames_map_take_unswept(f, RECLAIM - n, frame + n);
 	lock_drop(&f->lock);
-	while (warm < n)
-		atomic_store_explicit(&f->word[frame[warm++]], FREE, memory_order_relaxed);
 	return n;
 }
 

@@ -151,6 +151,7 @@ static void reclaim__what_another_process_left_is_swept_once(void **state)
 	assert_int_equal(s->f->unswept, end);
 	assert_int_equal(frames_used(s->f), 0);
 	assert_in_range(frames_warm(s->f), 1, 2 * FRAMES_RANGE);
+	assert_int_equal(s->f->known, 1); /* of those that were empty before the sweep came to them nothing is left */
 	assert_int_equal(take_one(s), FRAMES_FIRST);
 }
 
