@@ -97,6 +97,7 @@ static int format(struct itable *t)
 	h->record_bytes = sizeof(struct inode_record);
 	h->names_format = NAMES_FORMAT;
 	h->records = 1;
+	failpoint_kill(KILL_header_filled);
 	h->magic = MAGIC;
 	return 0;
 }
@@ -240,15 +241,26 @@ static int adopt(struct itable *t, int fd)
 	return r;
 }
 
+/* Who is killed while he formats it leaves a part of the header at most, which does not say that it is one, and nothing
+ * behind it. */
+static int has_nothing(int fd, bool *ret)
+{
+	uint64_t magic = 0;
+
+	if (pread(fd, &magic, sizeof(magic), offsetof(struct inode_header, magic)) < 0)
+		return -errno;
+	*ret = !magic && lseek(fd, (off_t)FIRST_OFFSET, SEEK_DATA) < 0;
+	return 0;
+}
+
 int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool *ret_empty)
 {
 	uint64_t chunks = (numbers_max() >> CHUNK_BITS) + 1;
 	struct itable *t;
-	struct stat st;
-	int r;
+	int r = has_nothing(fd, ret_empty);
 
-	if (fstat(fd, &st) < 0)
-		return -errno;
+	if (r < 0)
+		return r;
 	t = mem_alloc(1, sizeof(*t));
 	if (!t)
 		return -ENOMEM;
@@ -261,9 +273,8 @@ int itable_open(int fd, struct room *room, bool copy, struct itable **ret, bool 
 		r = arena_open(fd, chunk_offset((uint32_t)chunks) + chunks * sizeof(uint32_t), copy, &t->arena);
 	if (!r)
 		t->inodes->record = record_at(t, 0);
-	*ret_empty = !st.st_size;
 	if (!r)
-		r = st.st_size ? adopt(t, fd) : format(t);
+		r = *ret_empty ? format(t) : adopt(t, fd);
 	if (r < 0) {
 		itable_close(t);
 		return r;

@@ -242,6 +242,15 @@ static void readable__only_what_open_goes_on_with(void **state)
 	assert_int_equal(itable_readable(t->fd), -EUCLEAN);
 }
 
+static void open__records_behind_no_header_are_not_ours(void **state)
+{
+	struct table *t = *state;
+
+	new(t);
+	itable_header(t->t)->magic = 0;
+	assert_int_equal(reopen(t), -EUCLEAN);
+}
+
 static void open__more_records_than_there_can_be_are_not_ours(void **state)
 {
 	struct table *t = *state;
@@ -304,6 +313,7 @@ int main(void)
 		TEST(new__a_record_starts_anew),
 		TEST(new__a_full_table_is_enospc),
 		TEST(new__a_limit_is_on_how_many_not_on_numbers),
+		TEST(open__records_behind_no_header_are_not_ours),
 		TEST(open__more_records_than_there_can_be_are_not_ours),
 		TEST(open__rows_of_another_program_go_by_their_names),
 		TEST(open__more_rows_than_there_can_be_are_not_ours),

@@ -409,6 +409,46 @@ static void killed__at_any_time_loses_nothing(void **state)
 	munmap(m, sizeof(*m));
 }
 
+/* --- the first moments ---------------------------------------------------------------------------------- */
+
+static _Noreturn void begin_and_die(const struct volume_config *config, enum kill_point point)
+{
+	struct volume *v;
+
+	failpoint_kill_arm(point, 1);
+	MUST(volume_open(config, &v) == 0);
+	_exit(4);
+}
+
+/* A volume that is there only in part is made by who comes next. */
+static void killed__before_there_was_a_volume(void **state)
+{
+	static const enum kill_point point[] = { KILL_header_filled, KILL_names_before, KILL_names_committed,
+						 KILL_attr_filled, KILL_inode_filled, KILL_inode_used };
+	struct fixture *f = *state;
+	int status;
+
+	for (unsigned n = 0; n < ARRAY_SIZE(point); n++) {
+		pid_t pid;
+
+		volume_close(f->v);
+		f->v = NULL;
+		assert_int_equal(ftruncate(f->config.inodes_fd, 0), 0);
+		assert_int_equal(ftruncate(f->config.frames_fd, 0), 0);
+		pid = fork();
+		assert_true(pid >= 0);
+		if (!pid)
+			begin_and_die(&f->config, point[n]);
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+		assert_int_equal(volume_open(&f->config, &f->v), 0);
+		assert_figure(f, store_inodes, 1);
+		put_page(f, make_file(f, "file"), 0, 1);
+		fixture_reopen(f);
+		fixture_check(f);
+	}
+}
+
 /* --- nodes that have become empty ----------------------------------------------------------------------- */
 
 static const uint64_t stays = 1023, goes[] = { 3000, 1048576 };
@@ -480,6 +520,7 @@ static void killed__while_nodes_go_loses_none(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		FIXTURE_TEST(killed__before_there_was_a_volume),
 		FIXTURE_TEST(killed__while_nodes_go_loses_none),
 		FIXTURE_TEST(killed__at_any_time_loses_nothing),
 	};
