@@ -115,7 +115,7 @@ static void count_slots(struct pool *p, const struct leaf *l)
 	}
 	if (count[SLOT_RESERVED] + count[SLOT_LENT])
 		pool_count(p, ATTR_store_reserved_pages, count[SLOT_RESERVED] + count[SLOT_LENT]);
-	if (count[SLOT_LENT]) /* whoever was giving them back had taken the mark away first */
+	if (count[SLOT_LENT]) /* who lends makes the mark after that, and who gives back takes it away first */
 		atomic_fetch_or(&record->flags, INODE_LENT);
 	if (kept + count[SLOT_LENT])
 		(void)pool_charge(p, l->inode, kept + count[SLOT_LENT], true);

@@ -3,7 +3,7 @@
  *
  *   any -> HOLE               truncate, punch, the end of an inode   [clear_some]
  *   HOLE -> RESERVED, LENT    fallocate, read of a hole              [reserve_some]
- *   LENT -> HOLE              the last who could store has closed    [return_some]
+ *   LENT -> HOLE              the last who could store has closed, maybe before it was lent   [return_some]
  *
  * With the map lock exclusive no fault is inside, so page locks are not needed.  Batches are short,
  * and references are put after the lock is dropped: freeing takes longer than unlinking.
@@ -223,8 +223,6 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 		return -ENOSPC; /* as a write of them would; by the limit there is now, for nothing is kept for them */
 	if (!pool_charge(p, i, left, false))
 		return -ENOSPC;
-	if (as == SLOT_LENT)
-		atomic_fetch_or(&i->record->flags, INODE_LENT);
 	r = add_nodes(p, i, index, end); /* first: what could fail has nothing to take back then */
 	while (index < end && !r) {
 		uint64_t stop = leaf_end(index, end);
@@ -237,6 +235,10 @@ int range_reserve(struct pool *p, struct inode *i, uint64_t index, uint64_t coun
 			pool_step_aside(p);
 	}
 	pool_uncharge(p, i, left);
+	if (as == SLOT_LENT) { /* said after it is so: who gives back meanwhile may have passed what he did not find */
+		atomic_fetch_or(&i->record->flags, INODE_LENT);
+		range_return_lent(p, i);
+	}
 	return r;
 }
 

@@ -231,6 +231,26 @@ static void return_lent__only_what_reads_reserved(void **state)
 	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), VOLUME_STALE);
 }
 
+/* A reader had found a hole while somebody could store, and lends it when he has closed. */
+static void reserve__for_who_has_gone_is_given_back(void **state)
+{
+	struct fixture *f = *state;
+	HOLDS_INODES(f->v->pool.itable);
+	uint64_t ino = make_file(f, "file");
+
+	truncate_to_pages(f, ino, 3000);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), 0);
+	volume_file_release(f->v, ino, O_RDWR);
+	gate_enter(&f->v->gate);
+	assert_int_equal(range_reserve(&f->v->pool, volume_inode(f->v, ino), 2000, 10, SLOT_LENT), 0);
+	gate_leave(&f->v->gate);
+	assert_figure(f, store_reserved_pages, 0);
+	assert_figure(f, store_table_frames, 0);
+	assert_int_equal(f->v->pool.charged, 0);
+	assert_page(f, ino, 2000, 0);
+	assert_int_equal(volume_file_open(f->v, ino, O_RDWR), VOLUME_STALE);
+}
+
 /* As on tmpfs. */
 static void punch__keeps_pages_that_it_covers_in_part(void **state)
 {
@@ -524,6 +544,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(punch__of_many_threads_in_the_same_leaves),
 	FIXTURE_TEST(truncate__gives_back_the_leaf_that_it_cuts),
 	FIXTURE_TEST(reserve__beyond_the_end_leaves_no_node),
+	FIXTURE_TEST(reserve__for_who_has_gone_is_given_back),
 	FIXTURE_TEST(reserve__all_or_none),
 	FIXTURE_TEST(reserve__without_memory_for_nodes_leaves_none),
 	FIXTURE_TEST(reserve__of_very_much_keeps_nobody_out),
