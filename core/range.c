@@ -123,6 +123,21 @@ int range_zero(struct pool *p, struct inode *i, uint64_t offset, uint64_t len)
 	return r;
 }
 
+int range_end_at(struct pool *p, struct inode *i, uint64_t size)
+{
+	unsigned from = size % PAGE_BYTES, n = from;
+	const uint8_t *page;
+	uint32_t frame;
+
+	if (!from || !fault_pin(p, i, size >> PAGE_SHIFT, 1, &frame) || !frame)
+		return 0;
+	page = frames_data(p->frames, frame);
+	while (n < PAGE_BYTES && !page[n])
+		n++;
+	content_unpin(p->content, frame);
+	return n < PAGE_BYTES ? range_zero(p, i, size, PAGE_BYTES - from) : 0;
+}
+
 static uint64_t count_holes(struct pool *p, struct inode *i, uint64_t from, uint64_t end)
 {
 	uint64_t holes = end - from;

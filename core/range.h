@@ -23,6 +23,9 @@ void range_drop(struct pool *p, struct inode *i, uint64_t from, uint64_t end);
 /* Zeroes from now on: parts of pages are written, whole pages become holes. */
 int range_zero(struct pool *p, struct inode *i, uint64_t offset, uint64_t len) must_check;
 
+/* G3 in the page that the end lies in.  Where there are zeroes already nothing is written, which takes no frame. */
+int range_end_at(struct pool *p, struct inode *i, uint64_t size) must_check;
+
 /* Reserve the holes of [index, index + count); what is lent to nobody, as he has closed, is given back at once.
  * -ENOSPC: none of them; but for lack of memory, while others take nodes away that were there for it, those before
  * that. */

@@ -12,7 +12,6 @@
 #include "advice.h"
 #include "failpoint.h"
 #include "log.h"
-#include "ptab.h"
 #include "range.h"
 #include "volume_tenants.h"
 #include "volume_xattr.h"
@@ -172,24 +171,6 @@ static int adopt_xattr(void *arg, const struct names_xattr *x)
 	return volume_is_access_acl(name) ? adopt_acl(v, i) : 0;
 }
 
-/* G3 again, in the page that the end lies in. */
-static int zero_tail(struct volume *v, struct inode *i, uint64_t size)
-{
-	uint64_t from = size % PAGE_BYTES;
-	_Atomic uint32_t *slot;
-	const uint8_t *page = NULL;
-
-	rwlock_take_shared(&i->map);
-	slot = ptab_slot(i, v->pool.frames, size >> PAGE_SHIFT);
-	if (slot && slot_is_frame(*slot))
-		page = frames_data(v->pool.frames, *slot);
-	rwlock_drop_shared(&i->map);
-	for (uint64_t n = from; page && n < PAGE_BYTES; n++)
-		if (page[n])
-			return range_zero(&v->pool, i, size, PAGE_BYTES - from);
-	return 0;
-}
-
 /* A write or a truncation was on its way. */
 static int settle_end(struct volume *v, struct inode *i)
 {
@@ -198,7 +179,7 @@ static int settle_end(struct volume *v, struct inode *i)
 
 	range_drop(&v->pool, i, pages_of(attr.size), FILE_PAGES_MAX);
 	advice_cut(&v->pool, i, pages_of(attr.size));
-	r = S_ISREG(attr.mode) && attr.size % PAGE_BYTES ? zero_tail(v, i, attr.size) : 0;
+	r = S_ISREG(attr.mode) ? range_end_at(&v->pool, i, attr.size) : 0;
 	if (!r)
 		i->record->resizing = 0;
 	return r;

@@ -135,8 +135,8 @@ static int truncate_to(struct volume *v, struct inode *i, uint64_t size)
 
 	if (size > FILE_BYTES_MAX)
 		return -EFBIG;
-	if (size < old && size % PAGE_BYTES)
-		r = range_zero(&v->pool, i, size, PAGE_BYTES - size % PAGE_BYTES);
+	if (size < old)
+		r = range_end_at(&v->pool, i, size);
 	if (r < 0)
 		return r;
 	inode_resize_begin(i);
@@ -325,7 +325,7 @@ static void drop_unfinished(struct volume *v, struct inode *i, uint64_t end)
 
 	if (end <= size)
 		return;
-	if (size % PAGE_BYTES && range_zero(&v->pool, i, size, PAGE_BYTES - size % PAGE_BYTES) < 0)
+	if (range_end_at(&v->pool, i, size) < 0)
 		log_err("inode %u: what a failed write had stored beyond its end could not be cleared",
 			i->number);
 	range_drop(&v->pool, i, pages_of(size), pages_of(end));

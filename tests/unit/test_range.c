@@ -49,6 +49,28 @@ static void truncate__inside_a_page_zeroes_its_rest(void **state)
 		assert_page(f, one, n, A);
 }
 
+static void truncate__where_zeroes_are_already_writes_none(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t one = make_file(f, "one"), two = make_file(f, "two");
+	uint8_t page[PAGE_BYTES] = "ten bytes";
+	struct stat st = { .st_size = 10 };
+
+	assert_int_equal(volume_write(f->v, one, 0, page, sizeof(page), 0), sizeof(page));
+	assert_int_equal(volume_write(f->v, two, 0, page, sizeof(page), 0), sizeof(page));
+	assert_counts(f, 1, 1, 0, 0, 0);
+	failpoint_arm(FAIL_ALLOC, 1); /* nor would there be a frame */
+	assert_int_equal(volume_setattr(f->v, two, &st, VOLUME_SET_SIZE, &st), 0);
+	failpoint_arm(FAIL_ALLOC, 0);
+	assert_counts(f, 1, 1, 0, 0, 0);
+	st.st_size = 9;
+	assert_int_equal(volume_setattr(f->v, two, &st, VOLUME_SET_SIZE, &st), 0);
+	assert_counts(f, 1, 1, 0, 0, 0); /* a NUL */
+	st.st_size = 8;
+	assert_int_equal(volume_setattr(f->v, two, &st, VOLUME_SET_SIZE, &st), 0);
+	assert_counts(f, 0, 0, 1, 0, 1);
+}
+
 static void punch__parts_become_zero_and_whole_pages_holes(void **state)
 {
 	struct fixture *f = *state;
@@ -535,6 +557,7 @@ static void reserve__of_very_much_keeps_nobody_out(void **state)
 static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(clear__frees_all_and_counts_a_change),
 	FIXTURE_TEST(truncate__inside_a_page_zeroes_its_rest),
+	FIXTURE_TEST(truncate__where_zeroes_are_already_writes_none),
 	FIXTURE_TEST(punch__keeps_pages_that_it_covers_in_part),
 	FIXTURE_TEST(punch__parts_become_zero_and_whole_pages_holes),
 	FIXTURE_TEST(punch__reserved_and_missing_pages_stay_as_they_are),
