@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/advice.c - points in frames.
  *
- *   plain    -> one leaf     a first range                          [replace]
- *   one leaf -> root, leaves more points than a frame holds         [replace]
+ *   plain    -> one leaf     a first range                          [advice_set_range]
+ *   one leaf -> root, leaves more points than a frame holds         [store_points]
  *   any      -> shorter      truncation: in place, the tail is freed [advice_cut]
  *
  * The record's word is the number of points << 32 | frame; up to POINTS of them, that frame holds them, else

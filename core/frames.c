@@ -6,7 +6,7 @@
  *   HELD  -> LIVE    the first slot refers to it           [frames_ref]
  *   LIVE  -> HELD    the last slot let go, somebody looks  [frames_unref]
  *   HELD, LIVE -> IDLE   nobody left, but still indexed    [frames_unpin, frames_unref]
- *   HELD, LIVE, IDLE -> WARM   nobody left                 [release, frames_clear_indexed]
+ *   HELD, LIVE, IDLE -> WARM   nobody left                 [put, frames_clear_indexed]
  *   WARM  -> COLD    memory given back to the system       [frames_reclaim]
  *
  * WARM and COLD are in frames_stock.c, what happens when a store is taken over in frames_adopt.c.

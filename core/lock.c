@@ -1,26 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lock.h"
 
-/* Ranks this thread holds, as bits; ranks may be held twice (two MAP locks, a gate closed in all its
- * halves), so each has a count. */
-static _Thread_local unsigned held;
-static _Thread_local unsigned char depth[LOCK_RANKS];
+static _Thread_local unsigned held; /* ranks of this thread, as bits */
 
 void lock_rank_enter(enum lock_rank rank)
 {
-	unsigned inner = held >> (rank + 1);
-
-	ASSERT(inner == 0);                        /* nothing further down is held */
-	ASSERT(!depth[rank] || rank == RANK_MAP);  /* and of the same rank only maps, by number */
-	depth[rank]++;
+	ASSERT(held >> rank == 0); /* neither this one nor anything further down */
 	held |= 1u << rank;
 }
 
 void lock_rank_leave(enum lock_rank rank)
 {
-	ASSERT(depth[rank] > 0);
-	if (--depth[rank] == 0)
-		held &= ~(1u << rank);
+	ASSERT(lock_rank_held(rank));
+	held &= ~(1u << rank);
 }
 
 bool lock_rank_held(enum lock_rank rank)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* core/ptab.c - a tree that grows at its root.
  *
- *   direct -> leaf       the direct slots are copied into a node, which becomes the root   [raise]
- *   root   -> child 0    of a new root, when an index beyond the tree's span is needed     [raise]
+ *   direct -> leaf       the direct slots are copied into a node, which becomes the root   [raise_root]
+ *   root   -> child 0    of a new root, when an index beyond the tree's span is needed     [raise_root]
  *   direct -> a root     of any height without children, where all of them are holes       [start_tree]
  *   nothing -> child     on the way down to an index                                       [ptab_extend]
  *   node   -> nothing    when all of it has been cleared, or nothing is left in it         [clear_node, ptab_prune]
