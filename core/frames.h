@@ -41,6 +41,13 @@ struct frame_info {
 	uint32_t tag;
 };
 
+/* What one of its slots takes of a frame, in parts of a byte: so what few take adds up, however many they share it with. */
+enum { FRAMES_PART_BITS = 16 };
+static inline uint64_t frames_part(const struct frame_info *info)
+{
+	return ((uint64_t)PAGE_BYTES << FRAMES_PART_BITS) / MAX(info->refs, 1u);
+}
+
 int frames_new(struct arena *arena, struct room *room, struct counters *counters,
 	       struct frames **ret) must_check;
 void frames_free(struct frames *f);

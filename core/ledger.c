@@ -146,6 +146,7 @@ struct files {
 	struct indexdb_cost *cost;
 	struct indexdb_sharer *sharer;
 	uint32_t n[TOP_FRAMES]; /* of the file being looked at */
+	uint64_t parts;         /* and what it takes: frames_part() */
 };
 
 static void look_slot(struct volume *v, struct files *f, struct indexdb_cost *cost, uint32_t slot)
@@ -159,7 +160,7 @@ static void look_slot(struct volume *v, struct files *f, struct indexdb_cost *co
 	if (slot == SLOT_ZERO)
 		return;
 	info = frames_look(v->pool.frames, slot);
-	cost->proportional_bytes += PAGE_BYTES / MAX(info.refs, 1u);
+	f->parts += frames_part(&info);
 	if (info.refs < 2)
 		return;
 	cost->shared_pages++;
@@ -201,8 +202,10 @@ static bool gather_file(struct volume *v, struct files *f, uint32_t *io_number)
 		return false;
 	*cost = (struct indexdb_cost){ .ino = inode_ino(i) };
 	memset(f->n, 0, sizeof(f->n));
+	f->parts = 0;
 	while (look_some(v, f, i, &index, cost))
 		;
+	cost->proportional_bytes = f->parts >> FRAMES_PART_BITS;
 	if (!cost->data_pages)
 		return true;
 	f->costs_count++;

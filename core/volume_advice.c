@@ -113,7 +113,7 @@ int volume_advise_range(struct volume *v, uint64_t ino, uint64_t offset, uint64_
 
 struct sums {
 	struct volume_pages pages;
-	uint64_t parts; /* of proportional_bytes, each a 2^16th of a byte */
+	uint64_t parts; /* of proportional_bytes: frames_part() */
 	const struct interrupt *interrupt;
 };
 
@@ -132,7 +132,7 @@ static void look_slot(struct pool *p, struct sums *s, uint32_t slot)
 	s->pages.unshared += info.refs <= 1 && info.indexed;
 	s->pages.untracked += info.refs <= 1 && !info.indexed && info.untracked;
 	s->pages.changing += info.refs <= 1 && !info.indexed && !info.untracked;
-	s->parts += ((uint64_t)PAGE_BYTES << 16) / MAX(info.refs, 1u);
+	s->parts += frames_part(&info);
 }
 
 /* Up to LOOK_SLOTS of `ino` from *io_from on; false at the end, and when it has gone. */
@@ -177,7 +177,7 @@ static void add_up(struct sums *s, struct volume_pages *ret)
 
 	*ret = s->pages;
 	ret->slots = ret->merged + ret->unshared + ret->zero + ret->changing + ret->untracked;
-	ret->proportional_bytes = s->parts >> 16;
+	ret->proportional_bytes = s->parts >> FRAMES_PART_BITS;
 	ret->saved_bytes = (ret->slots << PAGE_SHIFT) - ret->proportional_bytes;
 	cost = (ret->proportional_bytes >> PAGE_SHIFT) * (FRAMES_COST_BYTES + sizeof(uint64_t)); /* and its entry */
 	ret->profit_bytes = (int64_t)ret->saved_bytes - (int64_t)cost;

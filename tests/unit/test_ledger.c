@@ -60,6 +60,18 @@ static void write__a_file_costs_its_part_of_what_it_shares(void **state)
 			 " FROM file_cost WHERE path = 'dir/b'", "4 2 8192");
 }
 
+/* Each takes less than a byte of it. */
+static void write__parts_of_what_very_many_share_add_up(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	for (unsigned n = 0; n < 64; n++)
+		put_pages(f, ino, n * 128, 128, 1, 0);
+	assert_true(ledger_write(f->v));
+	assert_answer(f, "SELECT proportional_bytes FROM file_cost", "4096");
+}
+
 static void write__a_file_without_a_name_is_told_as_deleted(void **state)
 {
 	struct fixture *f = *state;
@@ -161,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(write__shared_frames_have_rows_and_others_do_not),
 		FIXTURE_TEST(write__a_file_costs_its_part_of_what_it_shares),
+		FIXTURE_TEST(write__parts_of_what_very_many_share_add_up),
 		FIXTURE_TEST(write__a_file_without_a_name_is_told_as_deleted),
 		FIXTURE_TEST(write__the_most_shared_frames_name_their_sharers),
 		FIXTURE_TEST(write__rows_of_a_process_that_was_killed_are_corrected),
