@@ -66,13 +66,14 @@ static int lock_file(const char *path, int flags)
 
 /* --- the base, and what lies in it -------------------------------------------------------------- */
 
-/* Ours, and nobody else may write to it: others could put links where we look. */
+/* Ours, and nobody else may write to it: others could put links where we look.  Nor open it: they could lock it, and we
+ * would wait. */
 static int open_base(const char *base, struct why *why)
 {
 	struct stat st;
 	int fd;
 
-	if (mkdir(base, 0755) < 0 && errno != EEXIST)
+	if (mkdir(base, 0700) < 0 && errno != EEXIST)
 		return why_errno(why, -errno, "cannot make %s", base);
 	fd = open(base, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
@@ -81,7 +82,7 @@ static int open_base(const char *base, struct why *why)
 		close(fd);
 		return why_say(why, -EPERM, "%s belongs to somebody else, or others may write to it", base);
 	}
-	if (flock(fd, LOCK_EX) < 0) {
+	if (((st.st_mode & 077) && fchmod(fd, 0700) < 0) || flock(fd, LOCK_EX) < 0) {
 		int r = -errno;
 
 		close(fd);

@@ -42,3 +42,14 @@ done
 within 10 as_user fusermount3 -u "$M" || die "fusermount3 -u"
 within 10 no_processes "$M" || die "left processes: $(processes "$M")"
 [ -z "$(find "$T/run" "$T/home" -mindepth 1 -not -name ksmfs)" ] || die "left files: $(find "$T/run" "$T/home")"
+
+# Who may open the directory of somebody's mounts could lock it, and whoever mounts would wait for him.
+stranger() {
+	setpriv --reuid=65533 --regid=65533 --clear-groups --inh-caps=-all "$@"
+}
+needs flock
+stranger true || die "setpriv cannot become 65533"
+! stranger flock -n "$T/run/ksmfs" true 2>"$T/err" || die "anybody can lock a user's directory"
+run_directory_of_ones_own
+mount_ksmfs size=8m
+! as_user flock -n /run/ksmfs true 2>"$T/err" || die "anybody can lock root's directory"
