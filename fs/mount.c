@@ -198,11 +198,24 @@ static int mount_by_helper(struct mount *m, const struct options *o, const char 
 	return r;
 }
 
+/* M2.  -ENOENT: it has gone; -EBUSY: another one is met there.  When it cannot be seen where it is: better too much
+ * than a dead mount. */
+static int find_own(const struct mount *m, char ret[PATH_MAX])
+{
+	int r = mountinfo_where(&m->info, m->path, ret);
+
+	if (r == -ENOENT)
+		return r;
+	if (r < 0)
+		snprintf(ret, PATH_MAX, "%s", m->path);
+	return mountinfo_is_hidden(&m->info, ret) ? -EBUSY : 0;
+}
+
 /* In the child: let go of everything, wait for the end of the others, unmount what is still there. */
 static _Noreturn void run_unmounter(const struct mount *m, int pipe_fd)
 {
 	char byte, at[PATH_MAX];
-	int fd, r;
+	int fd;
 
 	title_set("ksmfs-umount", m->path);
 	set_standard_fds(-1);
@@ -212,11 +225,10 @@ static _Noreturn void run_unmounter(const struct mount *m, int pipe_fd)
 		_exit(127);
 	while (read(fd, &byte, 1) < 0 && errno == EINTR)
 		;
-	r = mountinfo_where(&m->info, m->path, at);
-	if (r == -ENOENT)
+	if (find_own(m, at) < 0)
 		_exit(0);
-	execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", r < 0 ? m->path : at, (char *)NULL);
-	execl("/usr/bin/fusermount3", "fusermount3", "-u", "-q", "-z", "--", r < 0 ? m->path : at, (char *)NULL);
+	execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", at, (char *)NULL);
+	execl("/usr/bin/fusermount3", "fusermount3", "-u", "-q", "-z", "--", at, (char *)NULL);
 	_exit(127);
 }
 
@@ -328,16 +340,15 @@ void mount_tune(const struct mount *m, const struct options *o)
 		set_backing_device(&m->info, "max_ratio", o->max_ratio);
 }
 
-/* When it cannot be seen whether it is there: better too much than a dead mount. */
 static int detach(const struct mount *m)
 {
 	char at[PATH_MAX];
 	int r;
 
-	r = mountinfo_where(&m->info, m->path, at);
-	if (r == -ENOENT)
-		return 0;
-	return umount2(r < 0 ? m->path : at, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
+	r = find_own(m, at);
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	return umount2(at, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 int mount_detach(const struct mount *m, pid_t *ret_pid)
@@ -360,6 +371,8 @@ int mount_detach(const struct mount *m, pid_t *ret_pid)
 
 void mount_end(struct mount *m)
 {
+	int r;
+
 	if (m->fuse_fd >= 0)
 		close(m->fuse_fd);
 	m->fuse_fd = -1;
@@ -368,7 +381,8 @@ void mount_end(struct mount *m)
 		m->unmounter_fd = -1;
 		if (m->unmounter > 0)
 			waitpid(m->unmounter, NULL, 0);
-	} else if (m->info.id && detach(m) < 0) {
-		log_err("cannot unmount %s: %s", m->path, strerror(errno));
+	} else if (m->info.id && (r = detach(m)) < 0) {
+		log_err("cannot unmount %s: %s", m->path,
+			r == -EBUSY ? "something else is mounted over it" : strerror(-r));
 	}
 }

@@ -192,15 +192,28 @@ static bool visit_mount(void *arg, const struct line *line)
 }
 
 /* Of a FUSE mount the kernel has all that this asks for: no request is sent. */
-void mountinfo_identify(struct mountinfo *m, const char *path)
+static bool read_id(const char *path, unsigned which, uint64_t *ret)
 {
 	const int flags = AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC;
 	struct statx st;
 
-	m->unique = 0;
-	if (statx(AT_FDCWD, path, flags, STATX_UNIQUE, &st) < 0 || !(st.stx_mask & STATX_UNIQUE))
-		return;
-	memcpy(&m->unique, (const char *)&st + offsetof(struct statx, stx_mnt_id), sizeof(m->unique));
+	if (statx(AT_FDCWD, path, flags, which, &st) < 0 || !(st.stx_mask & which))
+		return false;
+	memcpy(ret, (const char *)&st + offsetof(struct statx, stx_mnt_id), sizeof(*ret));
+	return true;
+}
+
+void mountinfo_identify(struct mountinfo *m, const char *path)
+{
+	if (!read_id(path, STATX_UNIQUE, &m->unique))
+		m->unique = 0;
+}
+
+bool mountinfo_is_hidden(const struct mountinfo *m, const char *at)
+{
+	uint64_t id;
+
+	return read_id(at, STATX_MNT_ID, &id) && id != m->id;
 }
 
 static int find_unique(uint64_t unique, char ret[PATH_MAX])

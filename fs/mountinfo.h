@@ -31,5 +31,8 @@ void mountinfo_identify(struct mountinfo *m, const char *path);
  * -ENOENT: it has gone.  Any other error says nothing about it. */
 int mountinfo_where(const struct mountinfo *m, const char *path, char ret[PATH_MAX]) must_check;
 
+/* Is it another one, mounted over it or before it, that is met at `at`? */
+bool mountinfo_is_hidden(const struct mountinfo *m, const char *at);
+
 /* Is the file system with this st_dev mounted as `type`, like "fuse.ksmfs"? */
 bool mountinfo_is_type(dev_t dev, const char *type);

@@ -83,6 +83,17 @@ within 10 test ! -d "/proc/$super" || die "the first supervisor does not end"
 [ "$(cat "$M/f")" = content ] || die "the first supervisor took another's mount along"
 unmount
 
+# Nor one that was mounted over it, which is what its path means now.
+mount_ksmfs size=8m
+super=$(supervisor)
+mount_ksmfs size=8m
+echo content >"$M/f"
+kill -TERM "$super"
+within 10 test ! -d "/proc/$super" || die "the lower supervisor does not end"
+[ "$(cat "$M/f")" = content ] || die "the lower supervisor took the upper mount along"
+unmount
+umount "$M" || die "no dead mount was left below"
+
 # In another mount namespace (a container) nobody serves what is mounted at the same place: that one is not meant.
 unshare -m "$KSMFS" -o size=8m "test-$$" "$M"
 other=$(supervisor)

@@ -39,6 +39,13 @@ for bad in size=4k ro,size=16m; do
 	grep -qE 'too small|cannot remount' "$T/err" || die "$bad: $(cat "$T/err")"
 	[ "$(as_user stat -f -c '%b %c' "$M")" = "8192 50" ] || die "$bad: refused, and has changed the limits"
 done
+# What is mounted over it stays when it goes.
+mount -t tmpfs "test-$$" "$M"
+touch "$M/upper"
+kill -TERM "$(supervisor)"
+within 10 no_processes "$M" || die "left processes: $(processes "$M")"
+[ -e "$M/upper" ] || die "who unmounts it took another mount along"
+umount "$M"
 within 10 as_user fusermount3 -u "$M" || die "fusermount3 -u"
 within 10 no_processes "$M" || die "left processes: $(processes "$M")"
 [ -z "$(find "$T/run" "$T/home" -mindepth 1 -not -name ksmfs)" ] || die "left files: $(find "$T/run" "$T/home")"
