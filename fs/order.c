@@ -183,9 +183,12 @@ static int receive(int client_fd, struct order *ret)
 		.msg_control = &control,
 		.msg_controllen = CMSG_LEN(sizeof(int)), /* padding would hold a second one, which nobody closes */
 	};
-	ssize_t n = recvmsg(client_fd, &message, MSG_CMSG_CLOEXEC);
 	struct cmsghdr *part;
+	ssize_t n;
 
+	do {
+		n = recvmsg(client_fd, &message, MSG_CMSG_CLOEXEC);
+	} while (n < 0 && errno == EINTR);
 	if (n <= 0)
 		return -EAGAIN;
 	ret->word[n] = '\0';
@@ -249,8 +252,11 @@ static int send_order(int fd, const char *word, int program_fd)
 static int receive_answer(int fd, const char *path, struct why *why)
 {
 	char text[sizeof(why->text) + 4];
-	ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+	ssize_t n;
 
+	do { /* with a time to wait, to be stopped and to go on ends it, too */
+		n = recv(fd, text, sizeof(text) - 1, 0);
+	} while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return why_say(why, -ETIMEDOUT, "the supervisor of %s does not answer; its log says more", path);
 	if (n < 3)

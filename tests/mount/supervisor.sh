@@ -21,6 +21,18 @@ wait $upgrading || die "not upgraded: $(cat "$T/out")"
 [ "$(cat "$M/f")" = content ] || die "SIGUSR1 during an upgrade"
 [ "$(supervisor)" = "$super" ] || die "SIGUSR1 during an upgrade: another supervisor"
 
+# Nor is it taken for the end of the supervisor when who waits for the answer is stopped (^Z) and goes on.
+kill -STOP "$super"
+"$KSMFS" --upgrade "$M" >"$T/out" 2>&1 &
+upgrading=$!
+sleep 0.3
+kill -STOP $upgrading
+sleep 0.1
+kill -CONT $upgrading
+sleep 0.1
+kill -CONT "$super"
+wait $upgrading || die "stopped and gone on: $(cat "$T/out")"
+
 # A program that the mount itself would have to provide.
 cp "$KSMFS" "$M/ksmfs"
 socket=/run/ksmfs/$(awk -v at="$M" '$5 == at { print $3 }' /proc/self/mountinfo)
