@@ -20,7 +20,7 @@
 /* As in the kernel's <linux/sched.h>, which it does not export: exiting, and writing a core or waiting for that. */
 enum { PF_EXITING = 0x4, PF_POSTCOREDUMP = 0x8, PF_DUMPCORE = 0x200 };
 enum { PIDFD_OF_THREAD = O_EXCL }; /* Linux 6.9, as resending is */
-enum { TASKS_BYTES = 16384 /* all threads at once */, STAT_BYTES = 1024, VMSTAT_BYTES = 16384 };
+enum { TASKS_BYTES = 16384 /* all threads at once */, STAT_BYTES = 1024, STATUS_BYTES = 4096, VMSTAT_BYTES = 16384 };
 
 static bool read_text(int at_fd, const char *path, char *text, size_t size)
 {
@@ -106,12 +106,29 @@ static int status_of(pid_t pid)
 	return at ? (int)strtol(at + 1, NULL, 10) : 0;
 }
 
+/* Where /proc is of another PID namespace its numbers are other processes'.  Then we have more than one: there, and
+ * in each below it. */
+static bool are_numbers_ours(void)
+{
+	static const char name[] = "\nNSpid:\t";
+	static char text[STATUS_BYTES];
+	const char *at;
+	char *end;
+
+	if (!read_text(AT_FDCWD, "/proc/self/status", text, sizeof(text)))
+		return false;
+	at = strstr(text, name);
+	return at && strtol(at + strlen(name), &end, 10) == getpid() && *end == '\n';
+}
+
 bool death_is_past(pid_t pid, int *ret_status)
 {
 	static char path[32];
 	bool past;
 	int fd;
 
+	if (!are_numbers_ours())
+		return false;
 	snprintf(path, sizeof(path), "/proc/%ld/task", (long)pid);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)

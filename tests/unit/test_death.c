@@ -120,11 +120,39 @@ static void process__is_past_when_all_of_its_threads_are(void **state)
 	assert_int_equal(seen, rounds);
 }
 
+/* Where /proc is of another PID namespace, its numbers are other processes'. */
+static void process__is_not_past_for_another_that_has_its_number_elsewhere(void **state)
+{
+	pid_t dead = fork(), outer;
+	siginfo_t info;
+	int status = 0;
+
+	if (dead == 0)
+		_exit(0);
+	assert_int_equal(waitid(P_PID, (id_t)dead, &info, WEXITED | WNOWAIT), 0);
+	assert_true(death_is_past(dead, &status));
+	outer = fork();
+	if (outer == 0) {
+		if (unshare(CLONE_NEWUSER | CLONE_NEWPID) < 0)
+			_exit(77);
+		outer = fork();
+		if (outer == 0)
+			_exit(death_is_past(dead, &status));
+		_exit(waitpid(outer, &status, 0) == outer ? WEXITSTATUS(status) : 2);
+	}
+	assert_int_equal(waitpid(outer, &status, 0), outer);
+	assert_int_equal(waitpid(dead, NULL, 0), dead);
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(process__is_not_past_while_it_lives),
 		cmocka_unit_test(process__is_past_when_all_of_its_threads_are),
+		cmocka_unit_test(process__is_not_past_for_another_that_has_its_number_elsewhere),
 	};
 
 	threads = mmap(NULL, THREADS * sizeof(*threads), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
