@@ -160,28 +160,10 @@ static bool is_supervisor(pid_t pid, const char **ret_mountpoint, char *buf, siz
 	return true;
 }
 
-static bool belongs_to(pid_t pid, uid_t owner)
-{
-	char path[64];
-	struct stat st;
-
-	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
-	return stat(path, &st) == 0 && st.st_uid == owner;
-}
-
 struct wanted {
 	const char *what; /* a mount point, or a directory of databases */
 	uid_t owner;
 };
-
-static bool supervises(void *arg, pid_t pid)
-{
-	const struct wanted *w = arg;
-	char buf[PATH_MAX + 64];
-	const char *at;
-
-	return is_supervisor(pid, &at, buf, sizeof(buf)) && !strcmp(at, w->what) && belongs_to(pid, w->owner);
-}
 
 /* What a descriptor is open on, as a path; false at the end of them. */
 static bool next_link(DIR *fds, const char *dir, char ret_path[PATH_MAX], char ret_target[PATH_MAX])
@@ -200,6 +182,47 @@ static bool next_link(DIR *fds, const char *dir, char ret_path[PATH_MAX], char r
 		return true;
 	}
 	return false;
+}
+
+/* Its descriptor of the memfd of that name, as a path. */
+static int find_memfd(pid_t pid, const char *name, char ret_path[PATH_MAX])
+{
+	char dir[64], target[PATH_MAX];
+	size_t len = strlen(name);
+	bool found = false;
+	DIR *fds;
+
+	snprintf(dir, sizeof(dir), "/proc/%d/fd", (int)pid);
+	fds = opendir(dir);
+	if (!fds)
+		return -errno;
+	while (!found && next_link(fds, dir, ret_path, target)) {
+		/* with noswap it is a file on a tmpfs that is mounted nowhere */
+		const char *called = target + (!strncmp(target, "/memfd:", 7) ? 7 : target[0] == '/');
+
+		found = !strncmp(called, name, len) && (!called[len] || called[len] == ' '); /* " (deleted)" */
+	}
+	closedir(fds);
+	return found ? 0 : -ENOENT;
+}
+
+/* Anybody can have a process with our name and title, and have it become root (by sudo, say), but not memory that root
+ * has made. */
+static bool holds_memory(pid_t pid, uid_t owner)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	return find_memfd(pid, "ksmfs-frames", path) == 0 && stat(path, &st) == 0 && st.st_uid == owner;
+}
+
+static bool supervises(void *arg, pid_t pid)
+{
+	const struct wanted *w = arg;
+	char buf[PATH_MAX + 64];
+	const char *at;
+
+	return is_supervisor(pid, &at, buf, sizeof(buf)) && !strcmp(at, w->what) && holds_memory(pid, w->owner);
 }
 
 /* The directory whose lock file this is. */
@@ -239,7 +262,7 @@ static bool holds(void *arg, pid_t pid)
 	char buf[PATH_MAX + 64], dir[PATH_MAX];
 	const char *at;
 
-	return is_supervisor(pid, &at, buf, sizeof(buf)) && belongs_to(pid, w->owner) && find_directory(pid, dir) &&
+	return is_supervisor(pid, &at, buf, sizeof(buf)) && holds_memory(pid, w->owner) && find_directory(pid, dir) &&
 	       !strcmp(dir, w->what);
 }
 
@@ -304,23 +327,12 @@ unsigned whereabouts_workers(pid_t supervisor, pid_t ret[WORKERS_MAX])
 
 int whereabouts_memfd(pid_t pid, const char *name, int *ret_fd)
 {
-	char dir[64], path[PATH_MAX], target[PATH_MAX];
-	size_t len = strlen(name);
-	int fd = -1;
-	DIR *fds;
+	char path[PATH_MAX];
+	int fd, r = find_memfd(pid, name, path);
 
-	snprintf(dir, sizeof(dir), "/proc/%d/fd", (int)pid);
-	fds = opendir(dir);
-	if (!fds)
-		return -errno;
-	while (fd < 0 && next_link(fds, dir, path, target)) {
-		/* with noswap it is a file on a tmpfs that is mounted nowhere */
-		const char *called = target + (!strncmp(target, "/memfd:", 7) ? 7 : target[0] == '/');
-
-		if (!strncmp(called, name, len) && (!called[len] || called[len] == ' ')) /* " (deleted)" */
-			fd = open(path, O_RDONLY | O_CLOEXEC);
-	}
-	closedir(fds);
+	if (r < 0)
+		return r;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -ENOENT;
 	*ret_fd = fd;

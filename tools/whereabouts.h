@@ -3,7 +3,7 @@
  *
  * Owns     nothing.
  * Keeps    a mount is never touched by its path: a request would wait for as long as nobody serves it.
- *          A process that only says it is the supervisor is not taken for it: it belongs to who mounted.
+ *          A process that only says it is the supervisor is not taken for it: it holds memory of who mounted.
  * Threads  one.
  * Fails    -errno; -ENOTDIR: the argument is neither a ksmfs mount nor the directory of one's databases; -ESRCH: there
  *          is a mount, and no process of it.
