@@ -100,7 +100,7 @@ static int copy_file(const char *from_dir, const char *to_dir, const char *name)
 
 	snprintf(from, sizeof(from), "%s/%s", from_dir, name);
 	snprintf(to, sizeof(to), "%s/%s", to_dir, name);
-	in = open(from, O_RDONLY | O_CLOEXEC);
+	in = open(from, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK); /* whose it is may have put anything there */
 	if (in < 0)
 		return -errno;
 	out = open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);

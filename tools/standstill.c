@@ -123,6 +123,17 @@ static int stop(struct standstill *s, pid_t pid, bool *ret_ran)
 	return 0;
 }
 
+static void hold_off_stops(struct standstill *s)
+{
+	static const int stops[] = { SIGTSTP, SIGTTIN, SIGTTOU };
+	sigset_t blocked;
+
+	sigemptyset(&blocked);
+	for (unsigned n = 0; n < sizeof(stops) / sizeof(stops[0]); n++)
+		sigaddset(&blocked, stops[n]);
+	sigprocmask(SIG_BLOCK, &blocked, &s->before);
+}
+
 int standstill_begin(pid_t supervisor, struct standstill *ret)
 {
 	pid_t worker[WORKERS_MAX];
@@ -131,6 +142,7 @@ int standstill_begin(pid_t supervisor, struct standstill *ret)
 	int r;
 
 	*ret = (struct standstill){ .guard_fd = -1 };
+	hold_off_stops(ret);
 	r = start_guard(ret);
 	if (!r)
 		r = stop(ret, supervisor, &ran);
@@ -148,5 +160,6 @@ void standstill_end(struct standstill *s)
 		close(s->guard_fd);
 	if (s->guard > 0)
 		waitpid(s->guard, NULL, 0);
+	sigprocmask(SIG_SETMASK, &s->before, NULL);
 	*s = (struct standstill){ .guard_fd = -1 };
 }

@@ -3,10 +3,13 @@
  *
  * Owns     a process of its own that sees to it that they go on, however we end.
  * Keeps    who was stopped before stays so; the supervisor is stopped before its workers, so none comes meanwhile.
+ *          Nor are we stopped meanwhile by the terminal (^Z): that is heard when they go on.
  * Threads  one.
  * Fails    -errno.
  */
 #pragma once
+
+#include <signal.h>
 
 #include "tools/whereabouts.h"
 
@@ -14,6 +17,7 @@ struct standstill {
 	pid_t guard;
 	int guard_fd;
 	bool served; /* a worker was there, and at work */
+	sigset_t before; /* signals that were blocked */
 };
 
 /* Is a worker there, and at work? */
