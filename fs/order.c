@@ -50,6 +50,13 @@ static int new_socket(unsigned flags, int seconds)
 	return fd;
 }
 
+static bool read_peer(int fd, struct ucred *ret)
+{
+	socklen_t len = sizeof(*ret);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &len) == 0;
+}
+
 static int connect_in(int dir_fd, const char *name, int fd)
 {
 	struct sockaddr_un a = address(dir_fd, name);
@@ -90,14 +97,12 @@ static void remove_stale(int dir_fd)
 static bool is_ours(int dir_fd, const char *name)
 {
 	int fd = new_socket(SOCK_NONBLOCK, PATIENCE_S);
-	struct ucred listener = {0};
-	socklen_t len = sizeof(listener);
+	struct ucred listener;
 	bool ours;
 
 	if (fd < 0)
 		return false;
-	ours = connect_in(dir_fd, name, fd) == 0 &&
-	       getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &listener, &len) == 0 && listener.pid == getpid();
+	ours = connect_in(dir_fd, name, fd) == 0 && read_peer(fd, &listener) && listener.pid == getpid();
 	close(fd);
 	return ours;
 }
@@ -162,14 +167,6 @@ void order_close(int *fd, const char *path)
 	*fd = -1;
 }
 
-static bool peer_is(int fd, uid_t uid)
-{
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 && (peer.uid == 0 || peer.uid == uid);
-}
-
 static int receive(int client_fd, struct order *ret)
 {
 	union {
@@ -202,12 +199,13 @@ int order_take(int fd, struct order *ret)
 {
 	struct timeval t = {.tv_sec = PATIENCE_S};
 	int client_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC), r = -EAGAIN;
+	struct ucred caller;
 
 	if (client_fd < 0)
 		return -EAGAIN;
 	*ret = (struct order){.client_fd = client_fd, .program_fd = -1};
 	setsockopt(client_fd, SOL_SOCKET, SO_RCVTIMEO, &t, sizeof(t));
-	if (peer_is(client_fd, geteuid()))
+	if (read_peer(client_fd, &caller) && (caller.uid == 0 || caller.uid == geteuid()))
 		r = receive(client_fd, ret);
 	if (r < 0)
 		close(client_fd);
@@ -265,8 +263,9 @@ static int receive_answer(int fd, const char *path, struct why *why)
 	return why_say(why, memcmp(text, "ok ", 3) == 0 ? 0 : -ECANCELED, "%s", text + 3);
 }
 
-/* A socket connected to the supervisor, in whichever directory of the mount's owner it is. */
-static int reach_supervisor(const struct mountinfo *mount, int fd)
+/* A socket connected to the supervisor, in whichever directory of the mount's owner it is.  What is his may be a link to
+ * the socket of somebody else, of root above all. */
+static int reach_supervisor(const struct mountinfo *mount, int fd, struct ucred *ret)
 {
 	char base[PATH_MAX], name[32];
 	int r = -ENOENT, dir_fd;
@@ -279,25 +278,22 @@ static int reach_supervisor(const struct mountinfo *mount, int fd)
 		r = connect_in(dir_fd, name, fd);
 		close(dir_fd);
 	}
-	if (r == 0 && !peer_is(fd, mount->owner))
+	if (r == 0 && (!read_peer(fd, ret) || ret->uid != mount->owner))
 		r = -EPERM;
 	return r;
 }
 
 int order_find(const struct mountinfo *mount, pid_t *ret)
 {
-	struct ucred peer;
-	socklen_t len = sizeof(peer);
 	int fd = new_socket(SOCK_NONBLOCK, PATIENCE_S), r;
+	struct ucred supervisor;
 
 	if (fd < 0)
 		return fd;
-	r = reach_supervisor(mount, fd);
-	if (r == 0 && getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
-		r = -errno;
+	r = reach_supervisor(mount, fd, &supervisor);
 	close(fd);
 	if (r == 0)
-		*ret = peer.pid;
+		*ret = supervisor.pid;
 	return r;
 }
 
@@ -318,6 +314,7 @@ static int find_mount(const char *path, struct mountinfo *ret, struct why *why)
 int order_give(const char *path, const char *word, int program_fd, struct why *why)
 {
 	struct mountinfo mount;
+	struct ucred supervisor;
 	int fd, r;
 
 	r = find_mount(path, &mount, why);
@@ -326,7 +323,7 @@ int order_give(const char *path, const char *word, int program_fd, struct why *w
 	fd = new_socket(0, WAITING_S);
 	if (fd < 0)
 		return why_errno(why, fd, "cannot make a socket");
-	r = reach_supervisor(&mount, fd);
+	r = reach_supervisor(&mount, fd, &supervisor);
 	if (r == -EACCES || r == -EPERM)
 		why_say(why, r, "%s: only root and who mounted it may ask for that", path);
 	else if (r < 0)
