@@ -26,7 +26,7 @@ void do_open(struct side *s, const struct op *op, struct seen *ret)
 	if (fd < 0)
 		return;
 	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
-		s->taint[st.st_ino % TAINTS] |= TAINT_TIMES;
+		*side_taint(s, &st) |= TAINT_TIMES;
 	if (s->fds[op->fd] >= 0)
 		close(s->fds[op->fd]);
 	s->fds[op->fd] = fd;
@@ -126,7 +126,7 @@ void do_truncate(struct side *s, const struct op *op, struct seen *ret)
 	struct stat st;
 
 	if (stat(op->path, &st) == 0 && st.st_size == op->off && !st.st_blocks)
-		s->taint[st.st_ino % TAINTS] |= TAINT_TIMES;
+		*side_taint(s, &st) |= TAINT_TIMES;
 	seen_result(ret, r < 0 ? r : truncate(op->path, op->off));
 }
 
@@ -141,8 +141,7 @@ void do_fallocate(struct side *s, const struct op *op, struct seen *ret)
 	struct stat st;
 
 	if (!(op->flags & ~(unsigned)FALLOC_FL_KEEP_SIZE) && fstat(s->fds[op->fd], &st) == 0)
-		s->taint[st.st_ino % TAINTS] |=
-			s->taint[st.st_ino % TAINTS] & TAINT_RESERVED ? TAINT_HOLES : TAINT_RESERVED;
+		*side_taint(s, &st) |= *side_taint(s, &st) & TAINT_RESERVED ? TAINT_HOLES : TAINT_RESERVED;
 	seen_result(ret, fallocate(s->fds[op->fd], (int)op->flags, op->off, op->len));
 }
 
@@ -166,7 +165,7 @@ static bool meets_itself(const struct side *s, const struct op *op, off_t to_off
 	off_t from_page = op->off / 4096, to_page = to_off / 4096, pages = op->len / 4096 + 2;
 	struct stat from, to;
 
-	if (fstat(s->fds[op->fd], &from) < 0 || fstat(s->fds[op->fd2], &to) < 0 || from.st_ino != to.st_ino)
+	if (fstat(s->fds[op->fd], &from) < 0 || fstat(s->fds[op->fd2], &to) < 0 || !side_is_same(&from, &to))
 		return false;
 	return (fcntl(s->fds[op->fd2], F_GETFL) & O_APPEND) ||
 	       (from_page < to_page + pages && to_page < from_page + pages);
@@ -178,11 +177,24 @@ struct copy {
 	int pipe[2];
 };
 
+/* What the kernel refuses between two mounts of tmpfs, which one mount of ksmfs is: bytes. */
+static ssize_t some_moved(struct copy *c, size_t left)
+{
+	ssize_t n = pread(c->from, side_buffer(), left < SIDE_BUFFER ? left : SIDE_BUFFER, c->off);
+
+	if (n > 0)
+		n = pwrite(c->to, side_buffer(), (size_t)n, c->off2);
+	c->off += n > 0 ? n : 0;
+	c->off2 += n > 0 ? n : 0;
+	return n;
+}
+
 static ssize_t some_copied(void *arg, size_t left)
 {
 	struct copy *c = arg;
+	ssize_t n = copy_file_range(c->from, &c->off, c->to, &c->off2, left, 0);
 
-	return copy_file_range(c->from, &c->off, c->to, &c->off2, left, 0);
+	return n < 0 && errno == EXDEV ? some_moved(c, left) : n;
 }
 
 void do_copy_file_range(struct side *s, const struct op *op, struct seen *ret)

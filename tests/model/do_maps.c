@@ -20,7 +20,7 @@ static void taint(struct side *s, const struct map *m, uint8_t what)
 	struct stat st;
 
 	if (fstat(m->file, &st) == 0)
-		s->taint[st.st_ino % TAINTS] |= what;
+		*side_taint(s, &st) |= what;
 }
 
 static int64_t size_of(const struct map *m)

@@ -13,7 +13,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "side.h"
+#include "run.h"
 
 void do_link(struct side *s, const struct op *op, struct seen *ret)
 {
@@ -230,7 +230,7 @@ void do_chattr(struct side *s, const struct op *op, struct seen *ret)
 	close(fd);
 }
 
-/* How much is free is compared when nobody else uses the mounts (watch.c). */
+/* How much is free is compared when nobody else uses the mounts (run.c); and so are limits, where tenants have some. */
 void do_statfs(struct side *s, const struct op *op, struct seen *ret)
 {
 	int fd = openat(s->root, op->path, O_PATH);
@@ -238,8 +238,9 @@ void do_statfs(struct side *s, const struct op *op, struct seen *ret)
 
 	seen_result(ret, fd < 0 ? -1 : fstatfs(fd, &st));
 	if (ret->result == 0) {
-		uint64_t told[] = {(uint64_t)st.f_bsize, st.f_blocks, st.f_files, (uint64_t)st.f_namelen,
-				   (uint64_t)st.f_frsize};
+		bool limited = s->world->tops;
+		uint64_t told[] = {(uint64_t)st.f_bsize, limited ? 0 : st.f_blocks, limited ? 0 : st.f_files,
+				   (uint64_t)st.f_namelen, (uint64_t)st.f_frsize};
 
 		seen_bytes(ret, told, sizeof(told));
 	}

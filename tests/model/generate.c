@@ -28,6 +28,7 @@ enum {
 	F_NAME = 1 << 10,
 	F_DATA = 1 << 11,
 	F_OPEN = 1 << 12,
+	F_TOP = 1 << 13,
 };
 
 static const struct {
@@ -41,22 +42,24 @@ static const struct {
 
 /* On a full mount (README, Known differences): no mappings, as a load from a hole is SIGBUS on tmpfs, and of a file
  * that nobody writes nothing on ksmfs; and no access control lists, which are inodes to ksmfs. */
-static unsigned weight_of(unsigned kind, bool full)
+static unsigned weight_of(unsigned kind, bool full, bool tops)
 {
+	if (!tops && (kinds[kind].fields & F_TOP))
+		return 0;
 	if (full && ((kinds[kind].fields & F_MAP) || kind == OP_setacl))
 		return 0;
 	return kinds[kind].weight;
 }
 
-static enum op_kind draw_kind(uint64_t *r, bool full)
+static enum op_kind draw_kind(uint64_t *r, bool full, bool tops)
 {
 	unsigned sum = 0, at;
 
 	for (unsigned i = 0; i < OP_KINDS; i++)
-		sum += weight_of(i, full);
+		sum += weight_of(i, full, tops);
 	at = random_below(r, sum);
 	for (unsigned i = 0;; i++) {
-		unsigned weight = weight_of(i, full);
+		unsigned weight = weight_of(i, full, tops);
 
 		if (at < weight)
 			return (enum op_kind)i;
@@ -122,10 +125,14 @@ static void draw_target(uint64_t *r, char *path)
 			add(path, "d0");
 }
 
+static bool is_like_dirs(enum op_kind kind)
+{
+	return kind == OP_mkdir || kind == OP_rmdir || kind == OP_list;
+}
+
 static void draw_names(uint64_t *r, struct op *op, unsigned fields)
 {
-	static const char like_dirs[OP_KINDS] = {[OP_mkdir] = 1, [OP_rmdir] = 1, [OP_list] = 1};
-	char leaf = like_dirs[op->kind] || (op->kind == OP_rename && random_chance(r, 40)) ? 'd' : 'f';
+	char leaf = is_like_dirs(op->kind) || (op->kind == OP_rename && random_chance(r, 40)) ? 'd' : 'f';
 	static const char *const links[] = {"s0", "s1", "s2"};
 
 	if (fields & F_PATH)
@@ -243,17 +250,53 @@ static unsigned draw_data(uint64_t *r)
 	return random_chance(r, 95) ? random_below(r, 6) : 6 + random_below(r, 100000);
 }
 
-static void draw(uint64_t *r, bool full, struct op *op)
+/* --- tenants ---------------------------------------------------------------------------------- */
+
+/* Few of them, so that they meet though there are several trees. */
+static void put_below(uint64_t *r, unsigned top, char leaf, char *path)
+{
+	char below[OP_PATH_BYTES];
+
+	if (random_chance(r, 60))
+		snprintf(path, OP_PATH_BYTES, "%c%u", leaf, random_below(r, 3));
+	snprintf(below, sizeof(below), "%s", strcmp(path, "..") == 0 ? "." : path); /* the root is nobody's */
+	snprintf(path, OP_PATH_BYTES, "t%u/%.500s", top, below);
+}
+
+/* Paths are below directories in the root, the second one mostly below the same; or it is about the directory. */
+static void draw_top(uint64_t *r, unsigned fields, struct op *op)
+{
+	unsigned top = random_below(r, 3), top2 = random_chance(r, 75) ? top : random_below(r, 3);
+	char leaf = is_like_dirs(op->kind) || (op->kind == OP_rename && random_chance(r, 30)) ? 'd' :
+		    op->kind == OP_symlink ? 's' : 'f';
+
+	if (fields & F_TOP) {
+		op->who = 0;
+		op->tick = false;
+		snprintf(op->path, sizeof(op->path), "t%u/.", top);
+		if (fields & F_PATH2)
+			snprintf(op->path2, sizeof(op->path2), "t%u/.", random_below(r, 3));
+		return;
+	}
+	if (fields & F_PATH)
+		put_below(r, top, leaf, op->path);
+	if ((fields & F_PATH2) && op->kind != OP_symlink)
+		put_below(r, top2, leaf, op->path2);
+}
+
+static void draw(uint64_t *r, bool full, bool tops, struct op *op)
 {
 	unsigned fields;
 
 	memset(op, 0, sizeof(*op));
-	op->kind = draw_kind(r, full);
+	op->kind = draw_kind(r, full, tops);
 	fields = kinds[op->kind].fields;
 	op->who = random_chance(r, 70) ? 0 : 1 + random_below(r, 2);
 	op->umask = random_chance(r, 50) ? 022 : random_chance(r, 60) ? 0 : 077;
 	op->tick = random_chance(r, 3);
 	draw_names(r, op, fields);
+	if (tops)
+		draw_top(r, fields, op);
 	if (full && op->kind == OP_symlink)
 		op->path2[60] = '\0'; /* a long target takes a page on tmpfs, none on ksmfs */
 	op->fd = fields & F_FD ? random_below(r, OP_FDS) : 0;
@@ -268,8 +311,8 @@ static void draw(uint64_t *r, bool full, struct op *op)
 	op->flags = fields & (F_FLAGS | F_OPEN) ? draw_flags(r, op->kind, full) : 0;
 }
 
-void generate(uint64_t seed, bool full, struct op *ret, size_t count)
+void generate(uint64_t seed, bool full, bool tops, struct op *ret, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		draw(&seed, full, &ret[i]);
+		draw(&seed, full, tops, &ret[i]);
 }

@@ -4,5 +4,6 @@
 
 #include "op.h"
 
-/* The same seed gives the same sequence.  `full`: for a file system that is nearly full. */
-void generate(uint64_t seed, bool full, struct op *ret, size_t count);
+/* The same seed gives the same sequence.  `full`: for a file system that is nearly full.  `tops`: in the root there are
+ * directories that may be tenants, and nothing else. */
+void generate(uint64_t seed, bool full, bool tops, struct op *ret, size_t count);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tests/model/main.c - ksmfs against tmpfs: random operations on both must show the same.
  *
- * Usage: model run TMPFS KSMFS SEED OPERATIONS WORKERS [full]
- *        model replay|minimise TMPFS KSMFS FILE [full]
+ * Usage: model run TMPFS KSMFS SEED OPERATIONS WORKERS [WORLD]
+ *        model replay|minimise TMPFS KSMFS FILE [WORLD]
  *
- * Each worker has a directory of its own on both mounts; two are threads of one process.  `full` is for mounts that
- * are small: one worker then, and what is free is compared, too.  A sequence that differs is kept as a file in
+ * Each worker has a directory of its own on both mounts; two are threads of one process.  WORLD, with one worker:
+ * "full", the mounts are small, and what is free is compared, too; "tenants", directories in the root are tenants, which
+ * are small; "roomy", they are not; "apart", they are, and the mount is made with domain=dir.  A sequence that differs is kept as a file in
  * $MODEL_OUT (or /tmp), which can be replayed, and minimised: then less of it that differs, too, is in the file.
  */
 #include <errno.h>
@@ -63,7 +64,7 @@ static void *work(void *arg)
 		uint64_t seed = w->seed + w->number * 1000003u + done / PIECE;
 		size_t count = w->count - done < PIECE ? w->count - done : PIECE;
 
-		generate(seed, w->world.full, ops, count);
+		generate(seed, w->world.full, w->world.tops, ops, count);
 		snprintf(name, sizeof(name), "w%u.%llu", w->number, (unsigned long long)seed);
 		w->failed = !run(&w->world, name, ops, count, TREE_EVERY, &at, &why);
 		if (w->failed)
@@ -94,7 +95,7 @@ static bool run_all(struct worker w, unsigned workers)
 	int status;
 
 	printf("seed %llu, %zu operations of %u workers%s\n", (unsigned long long)w.seed, w.count, workers,
-	       w.world.full ? ", full" : "");
+	       w.world.tops ? ", with tenants" : w.world.full ? ", full" : "");
 	fflush(stdout);
 	for (; w.number < workers; w.number += 2) {
 		pid_t pid = fork();
@@ -148,25 +149,42 @@ static bool again(const struct world *world, const char *file, bool smaller)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: model run TMPFS KSMFS SEED OPERATIONS WORKERS [full]\n"
-			"       model replay|minimise TMPFS KSMFS FILE [full]\n");
+	fprintf(stderr, "usage: model run TMPFS KSMFS SEED OPERATIONS WORKERS [WORLD]\n"
+			"       model replay|minimise TMPFS KSMFS FILE [WORLD]\n"
+			"WORLD is full, tenants, roomy, or apart\n");
 	return 2;
 }
 
+static const struct {
+	const char *name;
+	struct world world;
+} worlds[] = {
+	{"full", {.full = true}},
+	{"tenants", {.full = true, .tops = true}},
+	{"roomy", {.tops = true}},
+	{"apart", {.full = true, .tops = true, .apart = true}},
+};
+
 int main(int argc, char **argv)
 {
-	bool full = argc > 1 && strcmp(argv[argc - 1], "full") == 0;
-	struct world world;
+	struct world world = {0};
+	bool alone = false;
 
-	argc -= full;
+	for (unsigned n = 0; !alone && n < sizeof(worlds) / sizeof(worlds[0]); n++) {
+		alone = argc > 5 && strcmp(argv[argc - 1], worlds[n].name) == 0;
+		if (alone)
+			world = worlds[n].world;
+	}
+	argc -= alone;
 	if (argc < 5)
 		return usage();
-	world = (struct world){.mounts = {argv[2], argv[3]}, .full = full};
+	world.mounts[0] = argv[2];
+	world.mounts[1] = argv[3];
 	if (strcmp(argv[1], "run") == 0 && argc == 7) {
 		struct worker w = {.world = world, .seed = strtoull(argv[4], NULL, 0),
 				   .count = strtoull(argv[5], NULL, 0)};
 
-		return run_all(w, full ? 1 : (unsigned)strtoul(argv[6], NULL, 0)) ? 0 : 1;
+		return run_all(w, alone ? 1 : (unsigned)strtoul(argv[6], NULL, 0)) ? 0 : 1;
 	}
 	if (argc == 5 && (strcmp(argv[1], "replay") == 0 || strcmp(argv[1], "minimise") == 0))
 		return again(&world, argv[4], argv[1][0] == 'm') ? 0 : 1;

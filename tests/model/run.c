@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tops.h"
+
 static void sleep_ms(unsigned ms)
 {
 	nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL);
@@ -33,10 +35,14 @@ static void await_ticks(void)
 /* --- what is used of the mounts --------------------------------------------------------------- */
 
 /* The space of a removed file is free a moment after, not before (README, Known differences): wait for it. */
-static bool same_use(const struct world *w, struct why *why)
+static bool same_use(const struct world *w, struct side sides[static 2], struct why *why)
 {
 	struct statvfs st[2];
 
+	if (w->tops)
+		return tops_same_use(sides, why);
+	if (!w->full)
+		return true;
 	for (unsigned tries = 0; tries < 1000; tries++) {
 		for (unsigned i = 0; i < 2; i++)
 			if (statvfs(w->mounts[i], &st[i]) < 0)
@@ -101,11 +107,25 @@ static bool same_refusal(const struct side sides[static 2], const struct op *op,
 	       is_guarded(sides[0].fds[op->fd], "", 0) || is_guarded(sides[0].fds[op->fd2], "", 0);
 }
 
-static bool same_seen(const struct side sides[static 2], const struct op *op, const struct seen seen[static 2],
-		      struct why *why)
+/* Between two mounts the kernel looks at nothing else; within one, at names before the daemon is asked. */
+static bool same_border(const struct world *w, const struct op *op, const struct seen seen[static 2])
+{
+	static const int earlier[] = {EXDEV, ENOENT, EEXIST, EACCES, EPERM, ENOTDIR, EISDIR, ENOTEMPTY, EBUSY, EINVAL,
+				      ELOOP, ENAMETOOLONG};
+
+	if (!w->tops || seen[0].err != EXDEV || (op->kind != OP_rename && op->kind != OP_link))
+		return false;
+	for (unsigned n = 0; n < sizeof(earlier) / sizeof(earlier[0]); n++)
+		if (seen[1].result < 0 && seen[1].err == earlier[n])
+			return true;
+	return false;
+}
+
+static bool same_seen(const struct world *w, const struct side sides[static 2], const struct op *op,
+		      const struct seen seen[static 2], struct why *why)
 {
 	if ((seen[0].result != seen[1].result || seen[0].err != seen[1].err) && !same_seek(sides, op, seen) &&
-	    !same_refusal(sides, op, seen))
+	    !same_refusal(sides, op, seen) && !same_border(w, op, seen))
 		return differ(why, "%lld (%s) on tmpfs, %lld (%s) on ksmfs", (long long)seen[0].result,
 			      error_name(seen[0].err), (long long)seen[1].result, error_name(seen[1].err));
 	return seen[0].hash == seen[1].hash || differ(why, "%lld on both, with other bytes", (long long)seen[0].result);
@@ -155,7 +175,8 @@ static bool step(const struct world *w, struct side sides[static 2], const struc
 			watch_take(&sides[i], op, &before[i]);
 		seen[i] = side_do(&sides[i], op);
 	}
-	return same_seen(sides, op, seen, why) && settles(sides, op, before, why) && (!w->full || same_use(w, why));
+	return same_seen(w, sides, op, seen, why) && settles(sides, op, before, why) && same_use(w, sides, why) &&
+	       (op->kind != OP_figures || !w->full || tops_same_figures(sides, why));
 }
 
 /* --- a sequence ------------------------------------------------------------------------------- */
@@ -166,6 +187,12 @@ static bool open_sides(const struct world *w, const char *name, struct side side
 		char path[4096];
 		int root;
 
+		if (w->tops) {
+			if (!tops_open(&sides[i], w, i, why))
+				return false;
+			continue;
+		}
+
 		snprintf(path, sizeof(path), "%s/%s", w->mounts[i], name);
 		if (mkdir(path, 0755) < 0)
 			return differ(why, "%s: %s", path, strerror(errno));
@@ -175,7 +202,7 @@ static bool open_sides(const struct world *w, const char *name, struct side side
 		root = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (root < 0)
 			return differ(why, "%s: %s", path, strerror(errno));
-		side_open(&sides[i], root, i == 0);
+		side_open(&sides[i], w, root, i == 0);
 	}
 	return true;
 }
@@ -187,8 +214,13 @@ static void close_sides(const struct world *w, const char *name, struct side sid
 
 		if (chdir("/") < 0)
 			abort();
-		tree_remove(sides[i].root);
+		if (w->tops)
+			tops_close(&sides[i]);
+		else
+			tree_remove(sides[i].root);
 		side_close(&sides[i]);
+		if (w->tops)
+			continue;
 		snprintf(path, sizeof(path), "%s/%s/in", w->mounts[i], name);
 		rmdir(path);
 		*strrchr(path, '/') = '\0';
@@ -213,8 +245,10 @@ bool run(const struct world *w, const char *name, const struct op *ops, size_t c
 			same = tree_settles(sides, why);
 	}
 	close_sides(w, name, sides);
-	if (same && w->full)
-		same = same_use(w, why);
+	if (same && w->tops)
+		same = tops_all_gone(w, why);
+	else if (same)
+		same = same_use(w, sides, why);
 	free(sides);
 	return same;
 }

@@ -105,9 +105,10 @@ void side_fill(char *to, unsigned data, int64_t off, size_t len)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-void side_open(struct side *s, int root, bool is_model)
+void side_open(struct side *s, const struct world *w, int root, bool is_model)
 {
 	memset(s, 0, sizeof(*s));
+	s->world = w;
 	s->root = root;
 	s->is_model = is_model;
 	for (unsigned i = 0; i < OP_FDS; i++)
@@ -134,6 +135,16 @@ void side_sync_maps(struct side *s)
 			msync(s->maps[i].at, s->maps[i].len, MS_SYNC);
 }
 
+bool side_is_same(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev;
+}
+
+uint8_t *side_taint(const struct side *s, const struct stat *st)
+{
+	return (uint8_t *)&s->taint[(st->st_ino + st->st_dev * 4099) % TAINTS];
+}
+
 /* How a mapped file is still open does not show: taken for both. */
 static bool is_mapped(const struct side *s, const struct stat *st, bool to_store)
 {
@@ -143,7 +154,7 @@ static bool is_mapped(const struct side *s, const struct stat *st, bool to_store
 		const struct map *m = &s->maps[i];
 
 		if (m->at && (!to_store || (m->shared && m->writable)) && fstat(m->file, &mapped) == 0 &&
-		    mapped.st_ino == st->st_ino)
+		    side_is_same(&mapped, st))
 			return true;
 	}
 	return false;
@@ -154,7 +165,7 @@ bool side_lends(const struct side *s, const struct stat *st)
 	struct stat open;
 
 	for (unsigned i = 0; i < OP_FDS; i++)
-		if (fstat(s->fds[i], &open) == 0 && open.st_ino == st->st_ino &&
+		if (fstat(s->fds[i], &open) == 0 && side_is_same(&open, st) &&
 		    (fcntl(s->fds[i], F_GETFL) & O_ACCMODE) == O_RDWR)
 			return true;
 	return is_mapped(s, st, false);
@@ -167,7 +178,18 @@ bool side_stores(const struct side *s, const struct stat *st)
 
 bool side_knows_holes(const struct side *s, const struct stat *st)
 {
-	return !side_lends(s, st) && !(s->taint[st->st_ino % TAINTS] & (TAINT_BLOCKS | TAINT_HOLES));
+	return !side_lends(s, st) && !(*side_taint(s, st) & (TAINT_BLOCKS | TAINT_HOLES));
+}
+
+/* A write that finds no room has moved times on tmpfs before it fails, and not on ksmfs (README, Known differences). */
+static void taint_refused(struct side *s, const struct op *op, const struct seen *seen)
+{
+	const unsigned fds[] = {op->fd, op->fd2};
+	struct stat st;
+
+	for (unsigned n = 0; seen->err == ENOSPC && n < 2; n++)
+		if (fstat(s->fds[fds[n]], &st) == 0)
+			*side_taint(s, &st) |= TAINT_TIMES;
 }
 
 struct seen side_do(struct side *s, const struct op *op)
@@ -183,5 +205,6 @@ struct seen side_do(struct side *s, const struct op *op)
 	side_become(op->who);
 	executors[op->kind](s, op, &ret);
 	side_become(0);
+	taint_refused(s, op, &ret);
 	return ret;
 }

@@ -11,6 +11,8 @@
 
 #include "op.h"
 
+struct world;
+
 enum { SEEN_SIGBUS = 1000 }; /* instead of an errno */
 
 /* What a program sees of an operation. */
@@ -28,14 +30,22 @@ struct map {
 	bool shared, writable;
 };
 
+/* Removed directories that had limits, while somebody has a file of them open. */
+enum { TOPS_GONE = OP_FDS + OP_MAPS + 1 };
+
 enum { TAINT_BLOCKS = 1, TAINT_TIMES = 2, TAINT_RESERVED = 4, TAINT_HOLES = 8, TAINTS = 1 << 16 };
 
 struct side {
 	int root;
 	bool is_model; /* tmpfs */
+	const struct world *world;
 	int fds[OP_FDS];
 	struct map maps[OP_MAPS];
-	uint8_t taint[TAINTS]; /* by inode number: what must not be compared, and why is said where it is set */
+	uint8_t taint[TAINTS]; /* by side_taint(): what must not be compared, and why is said where it is set */
+	/* tops.h: where directories in the root are tenants */
+	unsigned made; /* directories of the model, each with a number of its own */
+	int gone[TOPS_GONE];
+	unsigned gone_count;
 };
 
 /* A thread that may become other users, with a umask and SIGBUS handling of its own. */
@@ -43,10 +53,14 @@ void side_begin_thread(void);
 void side_become(unsigned who);
 
 /* In an empty directory. */
-void side_open(struct side *s, int root, bool is_model);
+void side_open(struct side *s, const struct world *w, int root, bool is_model);
 void side_close(struct side *s);
 void side_sync_maps(struct side *s);
 struct seen side_do(struct side *s, const struct op *op);
+
+bool side_is_same(const struct stat *a, const struct stat *b);
+/* What of a file must not be compared. */
+uint8_t *side_taint(const struct side *s, const struct stat *st);
 
 /* Whether an lseek asks for data or holes; it then leaves the position alone, which would follow from what it found. */
 bool side_is_seek(const struct op *op);

@@ -10,7 +10,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "watch.h"
+#include "tops.h"
 
 enum { NAMES_MAX = 512, LINKS = 1 << 12, PIECE = 1 << 16, EXTENTS = 1 << 12 };
 
@@ -275,6 +275,35 @@ static bool same_dir(struct walk *w, const int dirs[static 2])
 	return same;
 }
 
+/* A directory in the root that may be a tenant: with its own attributes. */
+static bool same_top(struct walk *w, unsigned n)
+{
+	const int dirs[] = {top_open(&w->sides[0], n), top_open(&w->sides[1], n)};
+	struct stat st[2];
+	bool same = true;
+
+	memset(w->links, 0, sizeof(w->links)); /* other numbers of inodes */
+	snprintf(w->path, sizeof(w->path), "%s", top_name(n));
+	if (dirs[0] >= 0 && dirs[1] >= 0 && fstat(dirs[0], &st[0]) == 0 && fstat(dirs[1], &st[1]) == 0)
+		same = same_attributes(&w->sides[0], &w->sides[1], &st[0], &st[1], w->path, w->why) &&
+		       same_xattrs(w, dirs, ".") && same_dir(w, dirs);
+	else if (dirs[0] >= 0 || dirs[1] >= 0)
+		same = differ(w->why, "%s is there on %s only", w->path, dirs[0] < 0 ? "ksmfs" : "tmpfs");
+	for (unsigned i = 0; i < 2; i++)
+		if (dirs[i] >= 0)
+			close(dirs[i]);
+	return same;
+}
+
+static bool same_tops(struct walk *w)
+{
+	bool same = true;
+
+	for (unsigned n = 0; same && n < TOPS; n++)
+		same = same_top(w, n);
+	return same;
+}
+
 bool same_tree(struct side sides[static 2], struct why *why)
 {
 	const int roots[] = {sides[0].root, sides[1].root};
@@ -287,7 +316,9 @@ bool same_tree(struct side sides[static 2], struct why *why)
 	w->why = why;
 	for (unsigned i = 0; i < 2; i++)
 		side_sync_maps(&sides[i]);
-	same = same_dir(w, roots);
+	same = sides[0].world->tops ? same_tops(w) : same_dir(w, roots);
+	if (fchdir(roots[1]) < 0) /* who is in a directory keeps it */
+		abort();
 	free(w);
 	return same;
 }

@@ -25,10 +25,10 @@ static void watch_path(int root, const char *path, struct watch *ret, unsigned n
 
 static void watch_parent(int root, const char *path, struct watch *ret, unsigned n)
 {
-	char parent[OP_PATH_BYTES];
+	char parent[OP_PATH_BYTES + 2];
 	const char *slash = strrchr(path, '/');
 
-	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+	snprintf(parent, sizeof(parent), "%.*s/.", slash ? (int)(slash - path) : 1, slash ? path : ".");
 	watch_path(root, parent, ret, n);
 }
 
@@ -57,7 +57,7 @@ static bool same_blocks(const struct side *model, const struct stat *m, const st
 {
 	if (S_ISLNK(m->st_mode)) /* tmpfs gives long ones a page */
 		return s->st_blocks == 0;
-	if (side_stores(model, m) || (model->taint[m->st_ino % TAINTS] & TAINT_BLOCKS))
+	if (side_stores(model, m) || (*side_taint(model, m) & TAINT_BLOCKS))
 		return true;
 	return side_lends(model, m) ? s->st_blocks >= m->st_blocks : s->st_blocks == m->st_blocks;
 }
@@ -78,7 +78,7 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 bool same_attributes(const struct side *model, const struct side *subject, const struct stat *m,
 		     const struct stat *s, const char *what, struct why *why)
 {
-	uint8_t taint = model->taint[m->st_ino % TAINTS];
+	uint8_t taint = *side_taint(model, m);
 	const struct {
 		const char *name;
 		uint64_t m, s;
@@ -119,7 +119,7 @@ static bool same_moves(const struct stat before[static 2], const struct stat aft
 	bool change[2], modification[2];
 
 	for (unsigned i = 0; i < 2; i++) {
-		if (before[i].st_ino != after[i].st_ino)
+		if (!side_is_same(&before[i], &after[i]))
 			return true; /* another one by now: what it was before is not known */
 		change[i] = moved(&before[i].st_ctim, &after[i].st_ctim);
 		modification[i] = moved(&before[i].st_mtim, &after[i].st_mtim);
@@ -148,7 +148,7 @@ bool same_watched(const struct side sides[static 2], const struct op *op, const 
 		if (!same_attributes(&sides[0], &sides[1], &a[0], &a[1], what[i], why))
 			return false;
 		if (op->tick && !before[0].err[i] && !before[1].err[i] &&
-		    !(sides[0].taint[a[0].st_ino % TAINTS] & TAINT_TIMES) && !same_moves(b, a, what[i], why))
+		    !(*side_taint(&sides[0], &a[0]) & TAINT_TIMES) && !same_moves(b, a, what[i], why))
 			return false;
 	}
 	return true;

@@ -16,16 +16,17 @@ end=$(($(date +%s) + ${MODEL_SECONDS:-0}))
 export MODEL_OUT="$T/out"
 mkdir "$MODEL_OUT" "$T/tmpfs"
 
+# Tenants of the model are mounts below it.
 at_end() {
-	while is_mounted "$T/tmpfs"; do
-		umount "$T/tmpfs" || return 1
+	awk -v at="$T/tmpfs" 'index($5 "/", at "/") == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r mounted; do
+		umount "$mounted" || return 1
 	done
 }
 
-# Mount both with options $1.
+# Mount both with options $1, ksmfs with $2, too.
 mount_both() {
 	mount -t tmpfs -o "$1" tmpfs "$T/tmpfs"
-	mount_ksmfs "$1"
+	mount_ksmfs "$1${2:+,$2}"
 	set_attr pages_to_scan 1000
 	set_attr sleep_millisecs 0
 }
@@ -58,7 +59,7 @@ flip() {
 
 # What differs is minimised, and told with the way to see it again.
 compare() {
-	options=$1 workers=$2 kind=${3:-}
+	options=$1 workers=$2 kind=${3:-} beside=${4:-the same}
 	# shellcheck disable=SC2086
 	"$BUILD/tests/model/model" run "$T/tmpfs" "$M" $seed $operations $workers $kind && return
 	for file in "$MODEL_OUT"/*.ops; do
@@ -67,10 +68,32 @@ compare() {
 		"$BUILD/tests/model/model" minimise "$T/tmpfs" "$M" "$file" $kind || :
 		kept=${TMPDIR:-/tmp}/ksmfs-$(basename "$file")
 		cp "$file" "$kept"
-		echo "again: mount tmpfs at A and ksmfs at B with -o $options, then model replay A B $kept $kind"
+		echo "again: mount tmpfs at A and ksmfs at B with -o $options ($beside), then model replay A B $kept $kind"
 	done
 	rm -f "$T/flips"
 	die "seed $seed differs"
+}
+
+# Directories in the root are tenants, whose limits change, while workers are killed, too.
+compare_tenants() {
+	all=$operations
+	for kind in tenants apart roomy; do
+		options=size=256m,nr_inodes=100k,noatime,suid,dev,mode=755
+		operations=$((all / 4))
+		[ "${MODEL_SECONDS:-0}" != 0 ] || operations=$((all / 24))
+		seed=$((seed + 100))
+		domain=mount
+		[ $kind != apart ] || domain=dir
+		mount_both $options domain=$domain
+		: >"$T/flips"
+		flip &
+		flipper=$!
+		compare $options 1 $kind domain=$domain
+		rm "$T/flips"
+		wait $flipper || :
+		unmount_both
+	done
+	operations=$all
 }
 
 round() {
@@ -94,6 +117,7 @@ round() {
 		compare $small,noatime,suid,dev,mode=755 1 full
 		unmount_both
 	done
+	compare_tenants
 	seed=$((seed + 100))
 }
 
