@@ -180,7 +180,12 @@ struct copy {
 /* What the kernel refuses between two mounts of tmpfs, which one mount of ksmfs is: bytes. */
 static ssize_t some_moved(struct copy *c, size_t left)
 {
-	ssize_t n = pread(c->from, side_buffer(), left < SIDE_BUFFER ? left : SIDE_BUFFER, c->off);
+	ssize_t n;
+
+	errno = EOVERFLOW;
+	if ((uint64_t)c->off + left < (uint64_t)c->off || (uint64_t)c->off2 + left < (uint64_t)c->off2)
+		return -1;
+	n = pread(c->from, side_buffer(), left < SIDE_BUFFER ? left : SIDE_BUFFER, c->off);
 
 	if (n > 0)
 		n = pwrite(c->to, side_buffer(), (size_t)n, c->off2);

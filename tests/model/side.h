@@ -33,7 +33,8 @@ struct map {
 /* Removed directories that had limits, while somebody has a file of them open. */
 enum { TOPS_GONE = OP_FDS + OP_MAPS + 1 };
 
-enum { TAINT_BLOCKS = 1, TAINT_TIMES = 2, TAINT_RESERVED = 4, TAINT_HOLES = 8, TAINTS = 1 << 16 };
+enum { TAINT_BLOCKS = 1, TAINT_TIMES = 2, TAINT_RESERVED = 4, TAINT_HOLES = 8, TAINT_PRIVILEGES = 16 };
+enum { TAINTS = 1 << 16 };
 
 struct side {
 	int root;
@@ -61,6 +62,7 @@ struct seen side_do(struct side *s, const struct op *op);
 bool side_is_same(const struct stat *a, const struct stat *b);
 /* What of a file must not be compared. */
 uint8_t *side_taint(const struct side *s, const struct stat *st);
+mode_t side_mode(const struct side *s, const struct stat *st);
 
 /* Whether an lseek asks for data or holes; it then leaves the position alone, which would follow from what it found. */
 bool side_is_seek(const struct op *op);

@@ -83,7 +83,8 @@ bool same_attributes(const struct side *model, const struct side *subject, const
 		const char *name;
 		uint64_t m, s;
 	} fields[] = {
-		{"mode", m->st_mode, s->st_mode},    {"uid", m->st_uid, s->st_uid},
+		{"mode", side_mode(model, m), side_mode(subject, s)},
+		{"uid", m->st_uid, s->st_uid},
 		{"gid", m->st_gid, s->st_gid},       {"nlink", m->st_nlink, s->st_nlink},
 		{"rdev", m->st_rdev, s->st_rdev},    {"size", (uint64_t)m->st_size, (uint64_t)s->st_size},
 		{"blksize", (uint64_t)m->st_blksize, (uint64_t)s->st_blksize},
