@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "failpoint.h"
 #include "lock.h"
 
@@ -37,20 +38,12 @@ struct keeper {
 	int64_t index_not_before, index_due; /* ms; the index thread's own */
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Let time pass, but not a request to stop. */
 static void pass_ms(struct keeper *k, int64_t ms)
 {
 	const struct timespec step = { .tv_nsec = STEP_MS * 1000 * 1000 };
 
-	for (int64_t end = now_ms() + ms; !k->stop && now_ms() < end;)
+	for (int64_t end = clock_ms(CLOCK_MONOTONIC) + ms; !k->stop && clock_ms(CLOCK_MONOTONIC) < end;)
 		nanosleep(&step, NULL);
 }
 
@@ -74,43 +67,35 @@ static void reclaim(struct keeper *k)
  * or every ten seconds where it never is. */
 static void index_changes(struct keeper *k)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	if (!k->index_due)
 		k->index_due = now + BUSY_MS;
 	k->index.wished = false;
 	pass_ms(k, MAX((int64_t)QUIET_MS, k->index_not_before - now));
-	now = now_ms();
+	now = clock_ms(CLOCK_MONOTONIC);
 	if (k->recall.wished) /* what is not in the content index yet would lose its row */
 		k->index.wished = true;
 	if (k->stop || (k->index.wished && now < k->index_due) || k->recall.wished)
 		return;
 	k->index_due = 0;
 	k->jobs.index(k->jobs.arg);
-	k->index_not_before = now + (now_ms() - now) * INDEX_SHARE;
-}
-
-static int64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+	k->index_not_before = now + (clock_ms(CLOCK_MONOTONIC) - now) * INDEX_SHARE;
 }
 
 /* At work for a while, and three times as long not: whoever waits for an answer has not been killed for this. */
 static void recall(struct keeper *k)
 {
 	const struct timespec rest = { .tv_nsec = RECALL_REST_US * 1000 };
-	int64_t end = now_us() + RECALL_US;
+	int64_t end = clock_us(CLOCK_MONOTONIC) + RECALL_US;
 
 	while (k->jobs.recall(k->jobs.arg)) {
 		if (k->stop)
 			return;
-		if (now_us() < end)
+		if (clock_us(CLOCK_MONOTONIC) < end)
 			continue;
 		nanosleep(&rest, NULL);
-		end = now_us() + RECALL_US;
+		end = clock_us(CLOCK_MONOTONIC) + RECALL_US;
 	}
 	k->recall.wished = false;
 }

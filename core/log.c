@@ -3,7 +3,8 @@
 
 #include <pthread.h>
 #include <stdio.h>
-#include <time.h>
+
+#include "clock.h"
 
 enum { QUIET_MS = 10000, LINE_BYTES = 512 };
 
@@ -15,18 +16,10 @@ void log_set_sink(log_sink *to)
 	sink = to;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Whether this cause may speak again; if so, how often it could not since it last did. */
 static bool may_speak(struct log_cause *cause, unsigned *ret_suppressed)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC_COARSE);
 	bool may;
 
 	pthread_mutex_lock(&mutex);

@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "failpoint.h"
 #include "lock.h"
 
@@ -131,17 +131,9 @@ static bool limit_moved_locked(struct room *r) REQUIRES(r->lock)
 	return true;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static int take_locked(struct room *r, uint64_t bytes) REQUIRES(r->lock)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC_COARSE);
 	uint64_t left;
 
 	lock_assert_held(&r->lock);

@@ -26,6 +26,7 @@
 
 #include "advice.h"
 #include "advisor.h"
+#include "clock.h"
 #include "failpoint.h"
 #include "merge.h"
 #include "ptab.h"
@@ -284,14 +285,6 @@ static enum doze doze(struct scan *s, uint64_t ms)
 	s->kicked = false;
 	lock_drop(&s->lock);
 	return how;
-}
-
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* The same, but for scrubbing, where there is some to do. False: stop. */

@@ -6,9 +6,9 @@
  * asked.  It takes a fiftieth of the time at most.
  */
 #include <string.h>
-#include <time.h>
 
 #include "volume_inside.h"
+#include "clock.h"
 
 enum {
 	SAMPLE_REST = 50,       /* times as long as it took */
@@ -16,14 +16,6 @@ enum {
 	NO_SAMPLE_REST_MS = 60000,
 	PARKED_REST_MS = 1000,
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 void volume_on_errand(struct volume *v, void (*tell)(void *arg), void *arg)
 {
@@ -35,7 +27,8 @@ void volume_on_errand(struct volume *v, void (*tell)(void *arg), void *arg)
 
 void volume_ask_sample(struct volume *v)
 {
-	if (!v->cache.served || now_ms() < v->cache.not_before || atomic_exchange(&v->cache.asked, true))
+	if (!v->cache.served || clock_ms(CLOCK_MONOTONIC) < v->cache.not_before ||
+	    atomic_exchange(&v->cache.asked, true))
 		return;
 	trim_tell(&v->trim);
 }
@@ -44,14 +37,14 @@ int64_t volume_cache_age_ms(struct volume *v)
 {
 	int64_t taken = v->cache.taken;
 
-	return taken ? now_ms() - taken : -1;
+	return taken ? clock_ms(CLOCK_MONOTONIC) - taken : -1;
 }
 
 /* --- errands -------------------------------------------------------------------------------------- */
 
 static void end_sample(struct volume *v)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
 
 	v->cache.bytes = sample_pages(&v->cache.sample) << PAGE_SHIFT;
 	v->cache.taken = now;
@@ -63,7 +56,7 @@ static void end_sample(struct volume *v)
 /* It is not to be asked for again soon, and says nothing. */
 static void drop_sample(struct volume *v)
 {
-	v->cache.not_before = now_ms() + NO_SAMPLE_REST_MS;
+	v->cache.not_before = clock_ms(CLOCK_MONOTONIC) + NO_SAMPLE_REST_MS;
 	v->cache.sampling = false;
 	v->cache.asked = false;
 }
@@ -76,7 +69,7 @@ static unsigned questions(struct volume *v, struct volume_errand *ret, unsigned 
 	if (!v->cache.asked)
 		return 0;
 	if (!v->cache.sampling) {
-		v->cache.began = now_ms();
+		v->cache.began = clock_ms(CLOCK_MONOTONIC);
 		v->cache.sampling = true;
 		sample_begin(&v->cache.sample, v->pool.itable);
 	}

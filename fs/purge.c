@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "fs/aside.h"
 #include "fs/poison.h"
@@ -64,14 +65,6 @@ static _Thread_local bool drops_after;
 
 /* --- asking -------------------------------------------------------------------------------------- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void set(uint64_t ino, bool taken)
 {
 	pthread_mutex_lock(&purge.mutex);
@@ -112,9 +105,9 @@ static bool await(void)
 			alone_since = 0;
 		} else {
 			forget_taker();
-			alone_since = alone_since ? alone_since : now_ms();
+			alone_since = alone_since ? alone_since : clock_ms(CLOCK_MONOTONIC);
 		}
-		purge.alone = alone_since && (purge.alone || now_ms() - alone_since > PATIENCE_MS);
+		purge.alone = alone_since && (purge.alone || clock_ms(CLOCK_MONOTONIC) - alone_since > PATIENCE_MS);
 		if (transport_has_ended() || (purge.alone && give_up()))
 			return false;
 		(void)syscall(SYS_futex, &p->done, FUTEX_WAIT, done, &most, NULL, 0);

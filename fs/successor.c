@@ -12,8 +12,9 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "core/clock.h"
 
 enum { TRY_MS = 5000, ANSWER_BYTES = 256 };
 
@@ -63,23 +64,15 @@ static _Noreturn void be_tried(int program_fd, int handover_fd, const int *seen,
 	_exit(127);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* All that it says, until it has ended or time is over. */
 static void read_answer(int fd, char ret[ANSWER_BYTES])
 {
 	struct pollfd polled = {.fd = fd, .events = POLLIN};
-	int64_t end = now_ms() + TRY_MS;
+	int64_t end = clock_ms(CLOCK_MONOTONIC) + TRY_MS;
 	size_t used = 0;
 	ssize_t n;
 
-	while (used < ANSWER_BYTES - 1 && poll(&polled, 1, (int)MAX(end - now_ms(), INT64_C(0))) > 0) {
+	while (used < ANSWER_BYTES - 1 && poll(&polled, 1, (int)MAX(end - clock_ms(CLOCK_MONOTONIC), INT64_C(0))) > 0) {
 		n = read(fd, ret + used, ANSWER_BYTES - 1 - used);
 		if (n <= 0)
 			break;

@@ -8,8 +8,8 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "core/failpoint.h"
 #include "core/log.h"
 
@@ -132,14 +132,6 @@ static bool is_apart(uint32_t opcode)
 	return opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET || opcode == FUSE_INTERRUPT;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* The receipt enters a slot first: whoever is killed over it leaves it there. */
 static void done_with(struct session_kept *k, struct session_slot *slot, struct volume *v)
 {
@@ -154,7 +146,7 @@ void takeover_settle(struct session *s, struct session_slot *slot, struct volume
 {
 	bool serving = anew_ms;
 
-	if (!unsettled || slot->receipt.request || (serving && now_ms() - anew_ms < COMING_MS))
+	if (!unsettled || slot->receipt.request || (serving && clock_ms(CLOCK_MONOTONIC_COARSE) - anew_ms < COMING_MS))
 		return;
 	pthread_mutex_lock(&mutex);
 	for (unsigned n = 0; n < SESSION_KEPT; n++) {
@@ -176,7 +168,7 @@ void takeover_match(struct session *s, struct session_slot *slot)
 	if (!(head->unique & TAKEOVER_RESENT)) {
 		if (!anew_ms && !is_apart(head->opcode)) {
 			s->sent_anew = 1;
-			anew_ms = now_ms();
+			anew_ms = clock_ms(CLOCK_MONOTONIC_COARSE);
 		}
 		return;
 	}

@@ -10,9 +10,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "core/attrs.h"
+#include "core/clock.h"
 
 const struct tenant_row tenant_rows[TENANT_FIGURES] = {
 #define TENANT_KNOWN(name, unit, value, help) {#name, unit, help, false},
@@ -35,17 +35,9 @@ static struct {
 	.mutex = PTHREAD_MUTEX_INITIALIZER,
 };
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static bool recall(uint64_t dir, struct volume_pages *ret)
 {
-	int64_t since = now_ms() - TENANT_AGE_MS;
+	int64_t since = clock_ms(CLOCK_MONOTONIC) - TENANT_AGE_MS;
 	bool found = false;
 
 	pthread_mutex_lock(&kept.mutex);
@@ -78,7 +70,7 @@ static void keep(const struct sums *new)
 
 static int sum_up(struct volume *v, uint64_t dir, const struct interrupt *interrupt, struct volume_pages *ret)
 {
-	struct sums new = {.dir = dir, .at_ms = now_ms()};
+	struct sums new = {.dir = dir, .at_ms = clock_ms(CLOCK_MONOTONIC)};
 	int r;
 
 	if (recall(dir, ret))

@@ -22,6 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "fs/transport.h"
 
@@ -31,14 +32,6 @@ enum {
 	LOOK_MS = 1,     /* between two looks at who is dying */
 	RETRY_MS = 1000, /* when no process can be had, or a notifier does not live for longer */
 };
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* --- signals ------------------------------------------------------------------------------------- */
 
@@ -82,7 +75,7 @@ static int start(struct watch *w, bool rests)
 {
 	pid_t pid;
 
-	w->started_ms = now_ms();
+	w->started_ms = clock_ms(CLOCK_MONOTONIC);
 	w->rests = rests;
 	w->dying = false;
 	death_expect(&w->death, &w->session->death);
@@ -109,7 +102,7 @@ void watch_begin_notifier(struct watch *w)
 
 	if (w->notifier || !w->start_notifier)
 		return;
-	w->notifier_ms = now_ms();
+	w->notifier_ms = clock_ms(CLOCK_MONOTONIC);
 	pid = w->start_notifier();
 	if (pid < 0)
 		log_warning("cannot start the notifier: %s", strerror(-pid));
@@ -140,14 +133,14 @@ static int notifier_due(const struct watch *w)
 {
 	if (w->notifier || !w->start_notifier || w->stop_ms)
 		return -1;
-	return (int)MAX(w->notifier_ms + RETRY_MS - now_ms(), INT64_C(0));
+	return (int)MAX(w->notifier_ms + RETRY_MS - clock_ms(CLOCK_MONOTONIC), INT64_C(0));
 }
 
 /* --- stopping ------------------------------------------------------------------------------------ */
 
 static void lose_patience(struct watch *w)
 {
-	w->stop_ms = now_ms();
+	w->stop_ms = clock_ms(CLOCK_MONOTONIC);
 }
 
 static void begin_stop(struct watch *w, int signo)
@@ -195,7 +188,7 @@ static int64_t served_ms(const struct watch *w)
 {
 	int64_t since = atomic_load(&w->session->serves_since_ms);
 
-	return since >= w->started_ms ? now_ms() - since : 0;
+	return since >= w->started_ms ? clock_ms(CLOCK_MONOTONIC) - since : 0;
 }
 
 /* L1, L2 */
@@ -206,7 +199,8 @@ static void replace(struct watch *w)
 
 	w->again = false;
 	if (!w->rests) {
-		says = backoff_death(&w->backoff, now_ms(), served_ms(w), death_was_oom(&w->death, w->status));
+		says = backoff_death(&w->backoff, clock_ms(CLOCK_MONOTONIC), served_ms(w),
+				     death_was_oom(&w->death, w->status));
 		if (says == BACKOFF_REPLACE)
 			say_death(w->status);
 		else
@@ -312,13 +306,13 @@ static bool is_drained(struct watch *w)
 
 bool watch_drain(struct watch *w)
 {
-	int64_t until = now_ms() + DRAIN_MS;
+	int64_t until = clock_ms(CLOCK_MONOTONIC) + DRAIN_MS;
 
 	if (!w->worker)
 		return !w->ended;
 	kill(w->worker, w->rests ? SIGKILL : TRANSPORT_DRAIN);
 	while (!is_drained(w)) {
-		if (now_ms() >= until) {
+		if (clock_ms(CLOCK_MONOTONIC) >= until) {
 			log_warning("the worker does not come to an end: it is killed");
 			kill(w->worker, SIGKILL);
 			until = INT64_MAX;
@@ -367,7 +361,7 @@ static int time_to_wait(const struct watch *w)
 	if (w->dying)
 		return LOOK_MS;
 	if (w->stop_ms)
-		return (int)MAX(w->stop_ms - now_ms(), INT64_C(0));
+		return (int)MAX(w->stop_ms - clock_ms(CLOCK_MONOTONIC), INT64_C(0));
 	return w->worker ? notifier_due(w) : RETRY_MS;
 }
 
@@ -401,7 +395,7 @@ int watch_until_end(struct watch *w)
 		look_at_dying(w);
 		if (notifier_due(w) == 0)
 			watch_begin_notifier(w);
-		if (w->stop_ms && now_ms() >= w->stop_ms)
+		if (w->stop_ms && clock_ms(CLOCK_MONOTONIC) >= w->stop_ms)
 			w->ended = true;
 		else if (!w->worker && !w->ended)
 			(void)start(w, w->rests && !w->again);

@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/failpoint.h"
 #include "core/log.h"
 #include "fs/control.h"
@@ -108,17 +108,9 @@ static int start_serving(const struct worker_start *start, struct why *why)
 	return 0;
 }
 
-static int64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
 static void report_takeover(int64_t began)
 {
-	int64_t usecs = now_us() - began, value[ATTRS];
+	int64_t usecs = clock_us(CLOCK_MONOTONIC) - began, value[ATTRS];
 
 	volume_took_over(fs.volume, (uint64_t)usecs);
 	volume_stats(fs.volume, value);
@@ -153,7 +145,7 @@ static _Noreturn void rest(const struct worker_start *start)
 _Noreturn void worker_run(const struct worker_start *start)
 {
 	bool takes_over = start->session->init_reply_bytes; /* somebody has answered INIT before us */
-	int64_t began = now_us();
+	int64_t began = clock_us(CLOCK_MONOTONIC);
 	struct why why = {0};
 	int r;
 
@@ -169,7 +161,7 @@ _Noreturn void worker_run(const struct worker_start *start)
 		_exit(1);
 	if (takes_over)
 		report_takeover(began);
-	atomic_store(&start->session->serves_since_ms, now_us() / 1000);
+	atomic_store(&start->session->serves_since_ms, clock_us(CLOCK_MONOTONIC) / 1000);
 	r = transport_run();
 	if (r < 0)
 		log_err("cannot read requests: %s", strerror(-r));

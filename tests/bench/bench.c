@@ -5,7 +5,6 @@
  * What a workload needs (data, files, warm memory) is there before the clock starts: memory that a virtual
  * machine has not used lately costs more than anything measured here.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -15,33 +14,15 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+#include "tests/lib/program.h"
+#include "tests/lib/random.h"
+
 enum { PAGE = 4096, MIB = 1 << 20, FILES = 2000, ROUNDS = 8 };
 
 static uint64_t seed;
 static char *data; /* `size` bytes, no page like another */
 static size_t size;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "bench: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t next_random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
 
 static void *map(int fd, size_t len, int flags)
 {
@@ -71,7 +52,7 @@ static void make_data(void)
 	data = map(-1, size, MAP_PRIVATE | MAP_ANONYMOUS);
 	w = (uint64_t *)data;
 	for (size_t i = 0; i < size / sizeof(*w); i++)
-		w[i] = next_random();
+		w[i] = random_next(&seed);
 }
 
 static int open_new(const char *name)
@@ -101,10 +82,10 @@ static void drop_cache(int fd)
 static double run_write(void)
 {
 	int fd = open_new("new");
-	double start = now();
+	double start = clock_s(CLOCK_MONOTONIC);
 
 	write_all(fd);
-	start = now() - start;
+	start = clock_s(CLOCK_MONOTONIC) - start;
 	close(fd);
 	return (double)size / MIB / start;
 }
@@ -112,7 +93,7 @@ static double run_write(void)
 static double run_store(void)
 {
 	int fd = open_new("new");
-	double start = now();
+	double start = clock_s(CLOCK_MONOTONIC);
 	char *p;
 
 	if (ftruncate(fd, (off_t)size) < 0)
@@ -121,7 +102,7 @@ static double run_store(void)
 	memcpy(p, data, size);
 	if (msync(p, size, MS_SYNC) < 0)
 		die("msync");
-	start = now() - start;
+	start = clock_s(CLOCK_MONOTONIC) - start;
 	munmap(p, size);
 	close(fd);
 	return (double)size / MIB / start;
@@ -130,12 +111,12 @@ static double run_store(void)
 static double run_read(int fd)
 {
 	static char buf[MIB];
-	double start = now();
+	double start = clock_s(CLOCK_MONOTONIC);
 
 	for (size_t at = 0; at < size; at += MIB)
 		if (pread(fd, buf, MIB, (off_t)at) != MIB)
 			die("pread");
-	return (double)size / MIB / (now() - start);
+	return (double)size / MIB / (clock_s(CLOCK_MONOTONIC) - start);
 }
 
 /* Loads from, and perhaps stores to, pages that are all mapped. */
@@ -146,7 +127,7 @@ static double run_resident(int fd, unsigned add)
 
 	for (size_t i = 0; i < size / sizeof(*p); i += PAGE / sizeof(*p))
 		p[i] += add;
-	start = now();
+	start = clock_s(CLOCK_MONOTONIC);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		for (size_t i = 0; i < size / sizeof(*p); i++) {
 			sum += p[i];
@@ -154,7 +135,7 @@ static double run_resident(int fd, unsigned add)
 				p[i] += add;
 		}
 	}
-	start = now() - start;
+	start = clock_s(CLOCK_MONOTONIC) - start;
 	if (sum == 1)
 		puts("");
 	munmap(p, size);
@@ -169,17 +150,17 @@ static double run_fault(int fd)
 
 	madvise((void *)p, size, MADV_RANDOM);
 	posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-	start = now();
+	start = clock_s(CLOCK_MONOTONIC);
 	for (size_t i = 0; i < faults; i++)
-		(void)p[next_random() % pages * PAGE];
-	start = now() - start;
+		(void)p[random_next(&seed) % pages * PAGE];
+	start = clock_s(CLOCK_MONOTONIC) - start;
 	munmap((void *)p, size);
 	return (double)faults / start;
 }
 
 static double run_files(void)
 {
-	double start = now();
+	double start = clock_s(CLOCK_MONOTONIC);
 	char name[32];
 
 	for (unsigned i = 0; i < FILES; i++) {
@@ -192,7 +173,7 @@ static double run_files(void)
 		if (unlink(name) < 0)
 			die(name);
 	}
-	return FILES / (now() - start);
+	return FILES / (clock_s(CLOCK_MONOTONIC) - start);
 }
 
 int main(int argc, char **argv)
@@ -207,7 +188,7 @@ int main(int argc, char **argv)
 	}
 	work = argv[1];
 	size = strtoul(argv[3], NULL, 10) * MIB;
-	seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid() << 40 ^ 0x9e3779b97f4a7c15;
+	seed = (uint64_t)time(NULL) << 20 ^ (uint64_t)getpid() << 40;
 	if (chdir(argv[2]) < 0)
 		die(argv[2]);
 	make_data();

@@ -12,29 +12,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/volume.h"
+#include "tests/bench/numbered.h"
 #include "tests/unit/tempdir.h"
 
 enum { INDEX_PARTS = 256, SLACK = 1 << 20 };
-
-static void must(bool done, const char *what)
-{
-	if (done)
-		return;
-	fprintf(stderr, "budget: %s\n", what);
-	exit(1);
-}
-
-static uint64_t make_file(struct volume *v, unsigned n)
-{
-	const struct volume_new new = { .mode = 0100644, .open_flags = -1 };
-	struct volume_entry e;
-	char name[32];
-
-	(void)snprintf(name, sizeof(name), "file%u", n);
-	must(volume_create(v, ROOT_INO, (struct name){ name, strlen(name) }, &new, &e) == 0, "create");
-	return e.ino;
-}
 
 static void fill(struct volume *v, uint64_t ino, uint64_t pages)
 {

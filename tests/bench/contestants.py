@@ -33,7 +33,7 @@ def unpack(name, where):
 
 
 def build(where, program):
-    run("gcc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", HERE / f"{program}.c", "-o", where / program)
+    run("gcc", "-O2", "-Wall", "-Wextra", "-D_GNU_SOURCE", "-I", HERE.parent.parent, HERE / f"{program}.c", "-o", where / program)
     if all([unpack("passthrough_ll.c", where), unpack("passthrough_helpers.h", where)]):
         run("gcc", "-O2", "-w", where / "passthrough_ll.c", "-o", where / "passthrough_ll",
             *flags("--cflags", "--libs"))

@@ -16,7 +16,6 @@
  *
  * It ends with stdin.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,18 +24,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/lib/program.h"
+
 enum { PAGE = 4096, WORDS = PAGE / 8, BATCH = 256, MIB = 1 << 20 };
 
 static int fd = -1;
 static char *memory; /* NULL: through pwrite and pread */
 static uint64_t pages, seed, splits;
 static uint64_t *split; /* by page: which split made it, 0 none */
-
-static void die(const char *what)
-{
-	fprintf(stderr, "hold: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static uint64_t mixed(uint64_t x)
 {

@@ -16,11 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "core/failpoint.h"
+#include "core/clock.h"
 #include "core/volume.h"
 #include "tests/unit/tempdir.h"
+#include "tests/lib/program.h"
 
 enum { SECONDS = 2, PAGES = 256, CALLS_MAX = 1 << 22, HELD_PAGE = 0, TRUNCATED_PAGES = 64 };
 
@@ -34,22 +35,6 @@ struct caller {
 	uint32_t *us;
 	unsigned count;
 };
-
-static double now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void must(bool done, const char *what)
-{
-	if (done)
-		return;
-	fprintf(stderr, "lock_drop: %s\n", what);
-	exit(1);
-}
 
 static uint64_t somewhere(uint64_t n)
 {
@@ -84,10 +69,10 @@ static void *calls(void *arg)
 	struct caller *c = arg;
 
 	while (!stop && c->count < CALLS_MAX) {
-		double from = now();
+		double from = clock_s(CLOCK_MONOTONIC);
 
 		c->call(c->count);
-		c->us[c->count++] = (uint32_t)((now() - from) * 1e6);
+		c->us[c->count++] = (uint32_t)((clock_s(CLOCK_MONOTONIC) - from) * 1e6);
 	}
 	return NULL;
 }

@@ -17,7 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "core/volume.h"
+#include "core/clock.h"
+#include "tests/bench/numbered.h"
 #include "tests/unit/tempdir.h"
 
 enum { ROUNDS = 15 };
@@ -28,33 +29,6 @@ struct load {
 
 static struct volume_config config;
 static double *took; /* wall clock and CPU; shared with the children */
-
-static double now(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void must(bool done, const char *what)
-{
-	if (done)
-		return;
-	fprintf(stderr, "recover: %s\n", what);
-	exit(1);
-}
-
-static uint64_t make_file(struct volume *v, unsigned n)
-{
-	const struct volume_new new = { .mode = 0100644, .open_flags = -1 };
-	struct volume_entry e;
-	char name[32];
-
-	(void)snprintf(name, sizeof(name), "file%u", n);
-	must(volume_create(v, ROOT_INO, (struct name){ name, strlen(name) }, &new, &e) == 0, "create");
-	return e.ino;
-}
 
 static void fill(struct volume *v, const struct load *l)
 {
@@ -101,11 +75,11 @@ static void build(const struct load *l)
 static void take_over(const struct load *l)
 {
 	struct volume *v;
-	double began = now(CLOCK_MONOTONIC), cpu_began = now(CLOCK_PROCESS_CPUTIME_ID);
+	double began = clock_s(CLOCK_MONOTONIC), cpu_began = clock_s(CLOCK_PROCESS_CPUTIME_ID);
 
 	must(volume_open(&config, &v) == 0, "open again");
-	took[0] = now(CLOCK_MONOTONIC) - began;
-	took[1] = now(CLOCK_PROCESS_CPUTIME_ID) - cpu_began;
+	took[0] = clock_s(CLOCK_MONOTONIC) - began;
+	took[1] = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_began;
 }
 
 static int by_size(const void *a, const void *b)

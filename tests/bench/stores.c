@@ -4,7 +4,6 @@
  * Usage: stores DIRECTORY MIB SECONDS.  Prints stores a second, and in ms the longest and what 1 of 100,000 took.
  * A store is seen by the file system when its page is made writable, and when it is written back: what holds it up.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,31 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+#include "tests/lib/program.h"
+#include "tests/lib/random.h"
+
 enum { PAGE = 4096, MIB = 1 << 20, BUCKETS = 4096, NS_A_BUCKET = 50000, RARE = 100000 };
 
-static uint64_t seed = 0x9e3779b97f4a7c15;
-
-static void die(const char *what)
-{
-	fprintf(stderr, "stores: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static uint64_t next_random(void)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
+static uint64_t seed = 4711;
 
 /* Unique pages, written once and in the page cache. */
 static volatile uint64_t *hot_file(size_t bytes)
@@ -51,7 +32,7 @@ static volatile uint64_t *hot_file(size_t bytes)
 		die("open");
 	for (size_t at = 0; at < bytes; at += PAGE) {
 		for (unsigned i = 0; i < PAGE / sizeof(*page); i++)
-			page[i] = next_random();
+			page[i] = random_next(&seed);
 		if (write(fd, page, PAGE) != PAGE)
 			die("write");
 	}
@@ -78,13 +59,13 @@ int main(int argc, char **argv)
 		die(argv[1]);
 	pages = strtoul(argv[2], NULL, 10) * MIB / PAGE;
 	p = hot_file(pages * PAGE);
-	begin = last = now_ns();
+	begin = last = (uint64_t)clock_ns(CLOCK_MONOTONIC);
 	end = begin + strtoul(argv[3], NULL, 10) * UINT64_C(1000000000);
 	while (last < end) {
-		uint64_t random = next_random(), then;
+		uint64_t random = random_next(&seed), then;
 
 		p[random % pages * (PAGE / sizeof(*p)) + (random >> 40) % (PAGE / sizeof(*p))] = random;
-		then = now_ns();
+		then = (uint64_t)clock_ns(CLOCK_MONOTONIC);
 		longest = then - last > longest ? then - last : longest;
 		bucket[(then - last) / NS_A_BUCKET < BUCKETS ? (then - last) / NS_A_BUCKET : BUCKETS - 1]++;
 		last = then;

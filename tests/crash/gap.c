@@ -21,7 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/model/random.h"
+#include "tests/lib/random.h"
 #include "worker.h"
 
 enum { PAGE = 4096, MIB = 1 << 20, FILE_MIB = 64, FILES = 64, KILLS = 4000 };

@@ -19,7 +19,7 @@
 
 #include "run.h"
 #include "worker.h"
-#include "tests/model/random.h"
+#include "tests/lib/random.h"
 
 enum { POINTS = 128, NAME = 40, IN_A_ROW = 6 };
 enum { REST_MS = 1200, START_MS = 20000, POINT_MS = 400, TAKEOVER_MS = 60, UPGRADE_MS = 60000 };

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/model/random.h"
+#include "tests/lib/random.h"
 
 enum { WORDS = PAGE / 8, FILL = 3, SUM = WORDS - 1, COMMON = 12 };
 

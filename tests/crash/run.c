@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests/model/random.h"
+#include "tests/lib/random.h"
 
 enum { STUCK_MS = 60000, REPORT = 16384 };
 

@@ -12,7 +12,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "random.h"
+#include "tests/lib/random.h"
 
 enum {
 	F_PATH = 1 << 0,

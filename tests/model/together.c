@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "random.h"
+#include "tests/lib/random.h"
 
 enum { PAGE = 4096, PAGES = 64, RECORD = 600, NAMES = 40, THREADS = 2 };
 

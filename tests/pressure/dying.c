@@ -19,25 +19,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "core/clock.h"
+#include "tests/lib/program.h"
+
 enum { PAGE = 4096, PAGES = 512, BYTES = PAGES * PAGE };
 enum { OOM_EACH = 40 }; /* rounds: until memory is out takes seconds */
 enum way { EXIT_LOCKED, KILL_POPULATING, KILL_LOCKING, KILL_STORING, OOM_LOCKED };
 
 static const char *group;
-
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "dying: %s: %s\n", what, strerror(errno));
-	_exit(1);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void nap_us(long us)
 {
@@ -125,12 +114,12 @@ static _Noreturn void live(enum way way, const char *own)
 static int64_t await_end(pid_t pid, enum way way, int64_t gone_ms)
 {
 	bool by_itself = way == EXIT_LOCKED || way == OOM_LOCKED;
-	int64_t start = now_ms();
+	int64_t start = clock_ms(CLOCK_MONOTONIC);
 	int status, wanted = way == EXIT_LOCKED ? 0 : SIGKILL;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		/* When one that ends by itself began to is not known: it has as long again. */
-		if (now_ms() - start > (by_itself ? 4 * gone_ms : gone_ms)) {
+		if (clock_ms(CLOCK_MONOTONIC) - start > (by_itself ? 4 * gone_ms : gone_ms)) {
 			fprintf(stderr, "dying: process %d does not go (way %d)\n", (int)pid, (int)way);
 			exit(1);
 		}
@@ -140,7 +129,7 @@ static int64_t await_end(pid_t pid, enum way way, int64_t gone_ms)
 		fprintf(stderr, "dying: status 0x%x (way %d)\n", (unsigned)status, (int)way);
 		exit(1);
 	}
-	return now_ms() - start;
+	return clock_ms(CLOCK_MONOTONIC) - start;
 }
 
 static int64_t run_round(unsigned n, int64_t gone_ms)

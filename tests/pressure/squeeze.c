@@ -7,7 +7,6 @@
  * it, so a page that is being stored can be looked at, too.  Nobody may stand still for STALL_MS.
  * In the end each writer reads its file back from the store.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -21,6 +20,10 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "core/clock.h"
+#include "tests/lib/program.h"
+#include "tests/lib/random.h"
 
 enum { PAGE = 4096, WORDS = PAGE / 8, WRITERS = 3, READERS = 2, CHILDREN = WRITERS + READERS, LOOK_MS = 20 };
 
@@ -40,31 +43,9 @@ static struct {
 static size_t pages;
 static uint64_t unique;
 
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "squeeze: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void nap(void)
 {
 	nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000}, NULL);
-}
-
-static uint64_t next_random(uint64_t *seed)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed;
 }
 
 /* --- pages --------------------------------------------------------------------------------------- */
@@ -165,11 +146,11 @@ static void run_writer(unsigned me)
 		shared->child[me].pages++;
 	}
 	while (!shared->stop) {
-		size_t p = next_random(&seed) % pages;
+		size_t p = random_next(&seed) % pages;
 
 		if (!is_page(map + p * WORDS, stored[p]))
 			differs(me, p);
-		stored[p] = (uint32_t)(next_random(&seed) % unique);
+		stored[p] = (uint32_t)(random_next(&seed) % unique);
 		fill(map + p * WORDS, stored[p]);
 		shared->child[me].pages++;
 	}
@@ -188,8 +169,8 @@ static void run_reader(unsigned me)
 	for (unsigned i = 0; i < WRITERS; i++)
 		map[i] = map_file(i, PROT_READ, &fd);
 	while (!shared->stop) {
-		unsigned writer = next_random(&seed) % WRITERS;
-		size_t p = next_random(&seed) % pages;
+		unsigned writer = random_next(&seed) % WRITERS;
+		size_t p = random_next(&seed) % pages;
 
 		if (!is_some_page(map[writer] + p * WORDS))
 			differs(writer, p);
@@ -209,7 +190,7 @@ static void start(unsigned me)
 		die("fork");
 	if (pid > 0) {
 		c->pid = pid;
-		c->seen_ms = now_ms();
+		c->seen_ms = clock_ms(CLOCK_MONOTONIC);
 		return;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -223,7 +204,7 @@ static void start(unsigned me)
 
 static bool look(void)
 {
-	int64_t now = now_ms();
+	int64_t now = clock_ms(CLOCK_MONOTONIC);
 	bool all_over = true;
 
 	for (unsigned i = 0; i < CHILDREN; i++) {
@@ -285,12 +266,12 @@ int main(int argc, char **argv)
 		die(argv[1]);
 	for (unsigned i = 0; i < CHILDREN; i++)
 		start(i);
-	end = now_ms() + (int64_t)strtoul(argv[4], NULL, 10) * 1000;
+	end = clock_ms(CLOCK_MONOTONIC) + (int64_t)strtoul(argv[4], NULL, 10) * 1000;
 	give_up = end + 60000;
 	while (!look()) {
 		shared->go = shared->go || all_filled();
-		shared->stop = now_ms() > end;
-		if (now_ms() > give_up) {
+		shared->stop = clock_ms(CLOCK_MONOTONIC) > end;
+		if (clock_ms(CLOCK_MONOTONIC) > give_up) {
 			fputs("squeeze: they do not come to an end\n", stderr);
 			return tell(0) | 1;
 		}

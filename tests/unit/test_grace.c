@@ -9,10 +9,10 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <cmocka.h>
 
+#include "core/clock.h"
 #include "core/failpoint.h"
 
 enum { THREADS = 3, PLACES = 8, GOOD = 4711, RUN_MS = 300 };
@@ -151,20 +151,12 @@ static void spoil(unsigned *p)
 	free(p);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* What is found is whole as long as its finder is inside; a sanitizer sees a store that he is not told of, too. */
 static void over__nobody_holds_it_then(void **state)
 {
 	static struct crowd c;
 	pthread_t thread[THREADS];
-	int64_t end = now_ms() + RUN_MS;
+	int64_t end = clock_ms(CLOCK_MONOTONIC) + RUN_MS;
 	unsigned freed = 0;
 
 	memset((void *)&c, 0, sizeof(c));
@@ -173,7 +165,7 @@ static void over__nobody_holds_it_then(void **state)
 		put_new(&c, n);
 	for (unsigned n = 0; n < THREADS; n++)
 		assert_int_equal(pthread_create(&thread[n], NULL, look_all_the_time, &c), 0);
-	for (unsigned n = 0; now_ms() < end || freed < PLACES; n = (n + 1) % PLACES) {
+	for (unsigned n = 0; clock_ms(CLOCK_MONOTONIC) < end || freed < PLACES; n = (n + 1) % PLACES) {
 		unsigned *old = atomic_exchange(&c.place[n], NULL);
 		uint64_t asked = grace_ask(c.g);
 

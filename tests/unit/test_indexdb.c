@@ -8,8 +8,8 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
-#include <time.h>
 
+#include "core/clock.h"
 #include "tests/unit/tempdir.h"
 
 enum { FRAMES = 400, MAX_ROWS = 1000 };
@@ -270,14 +270,6 @@ static void open__failing_at_any_call_can_be_tried_again(void **state)
 
 /* --- people ----------------------------------------------------------------------------------- */
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void any_call__is_skipped_at_once_while_somebody_writes(void **state)
 {
 	struct indexdb *x = open_index(state);
@@ -289,13 +281,13 @@ static void any_call__is_skipped_at_once_while_somebody_writes(void **state)
 	some_refs(refs, 0);
 	db = somebody(state);
 	tell(db, "BEGIN IMMEDIATE");
-	start = now_ms();
+	start = clock_ms(CLOCK_MONOTONIC);
 	for (int i = 0; i < 20; i++) {
 		assert_int_equal(sync_all(x, refs, &written), INDEXDB_SKIPPED);
 		assert_int_equal(indexdb_replace_files(x, NULL, 0, NULL, 0, &written),
 				 INDEXDB_SKIPPED);
 	}
-	assert_true(now_ms() - start < 200);
+	assert_true(clock_ms(CLOCK_MONOTONIC) - start < 200);
 	tell(db, "ROLLBACK");
 	assert_int_equal(sync_all(x, refs, &written), INDEXDB_OK);
 	assert_pages(state, refs);

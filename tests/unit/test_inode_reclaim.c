@@ -3,9 +3,9 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #include "core/failpoint.h"
+#include "core/clock.h"
 #include "tests/unit/inode_table.h"
 
 /* What the process has of records goes with them, and comes again; what both take together is told. */
@@ -104,14 +104,6 @@ static void *look_all_the_time(void *arg)
 	return NULL;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Chunks come and go beside those who look: what has gone without its time would be a record that is NULL. */
 static void let_go__beside_others_who_look(void **state)
 {
@@ -119,14 +111,14 @@ static void let_go__beside_others_who_look(void **state)
 	struct table *t = *state;
 	struct onlookers o = { .t = t };
 	pthread_t thread[THREADS];
-	int64_t end = now_ms() + RUN_MS;
+	int64_t end = clock_ms(CLOCK_MONOTONIC) + RUN_MS;
 	unsigned gone = 0;
 	uint64_t full;
 
 	make_many(t, MANY);
 	for (unsigned n = 0; n < THREADS; n++)
 		assert_int_equal(pthread_create(&thread[n], NULL, look_all_the_time, &o), 0);
-	while (now_ms() < end || gone < 3) {
+	while (clock_ms(CLOCK_MONOTONIC) < end || gone < 3) {
 		make_many(t, MANY);
 		full = itable_private_bytes(t->t);
 		bury_all_but_the_first(t);

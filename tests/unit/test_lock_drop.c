@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "core/failpoint.h"
+#include "core/clock.h"
 #include "core/ptab.h"
 #include "tests/unit/fixture.h"
 
@@ -32,14 +33,6 @@ struct waiter {
 	atomic_bool done;
 	pthread_t thread;
 };
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
 
 /* --- what the others do --------------------------------------------------------------------------- */
 
@@ -86,10 +79,10 @@ static void *call_again(void *arg)
 	struct other *o = arg;
 
 	do {
-		int64_t start = now_ns();
+		int64_t start = clock_ns(CLOCK_MONOTONIC);
 
 		o->wrong |= !o->call(o, o->count);
-		o->ns[o->count++] = now_ns() - start;
+		o->ns[o->count++] = clock_ns(CLOCK_MONOTONIC) - start;
 	} while (!atomic_load(o->stop) && o->count < SAMPLES);
 	return NULL;
 }

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "tests/unit/fixture.h"
+#include "core/clock.h"
 
 enum {
 	THREADS = 8,
@@ -26,14 +27,6 @@ struct writer {
 	int64_t longest_ns;
 };
 
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 /* The page that all share, again and again, and one's own between. */
 static void *rewrite(void *arg)
 {
@@ -43,11 +36,11 @@ static void *rewrite(void *arg)
 	for (unsigned n = 0; n < CONTENTS; n++)
 		fill_page(page[n], n < CONTENTS / 2 ? 1 : 100 + w->number * CONTENTS + n);
 	while (!atomic_load(w->stop)) {
-		int64_t began = now_ns(), took;
+		int64_t began = clock_ns(CLOCK_MONOTONIC), took;
 
 		w->wrong += volume_write(w->f->v, w->ino, w->index << PAGE_SHIFT, page[w->operations % CONTENTS],
 					 PAGE_BYTES, 0) != PAGE_BYTES;
-		took = now_ns() - began;
+		took = clock_ns(CLOCK_MONOTONIC) - began;
 		w->longest_ns = MAX(w->longest_ns, took);
 		w->operations++;
 	}
@@ -67,10 +60,10 @@ static void *toggle_run(void *arg)
 	struct toggler *t = arg;
 
 	while (!atomic_load(t->stop)) {
-		int64_t began = now_ns(), took;
+		int64_t began = clock_ns(CLOCK_MONOTONIC), took;
 
 		t->wrong += volume_set(t->f->v, ATTR_run, 1 + ++t->stores % 2, NULL) != 0;
-		took = now_ns() - began;
+		took = clock_ns(CLOCK_MONOTONIC) - began;
 		t->longest_ns = MAX(t->longest_ns, took);
 		rest_ms(TOGGLE_MS);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tests/model/random.h - numbers that follow from a seed. */
+/* tests/lib/random.h - numbers that follow from a seed. */
 #pragma once
 
 #include <stdbool.h>
