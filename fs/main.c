@@ -152,6 +152,8 @@ static int read_command_line(int argc, char **argv, struct command_line *c, bool
 				return complain(EXIT_USAGE, "-o needs options");
 			if (!add_options(c, value))
 				return complain(EXIT_SYSTEM, "out of memory");
+		} else if (strcmp(arg, "--recover") == 0 || strcmp(arg, "--upgrade") == 0) {
+			return complain(EXIT_USAGE, "%s needs a MOUNTPOINT, and nothing else (see ksmfs --help)", arg);
 		} else if (arg[0] == '-' && arg[1]) {
 			return complain(EXIT_USAGE, "unknown option '%s' (see ksmfs --help)", arg);
 		} else if (count == 2) {

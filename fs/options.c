@@ -7,6 +7,7 @@
  */
 #include "fs/options.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct row {
 	uint64_t max;
 	unsigned long set, clear; /* MS_* */
 	unsigned given; /* enum option_given */
+	const char *but; /* the one value that says what is so anyway, of an option that is refused */
 };
 
 enum {
@@ -115,11 +117,14 @@ static int take_mode(struct reader *r, const struct row *row, char *value)
 /* uid_t, gid_t and unsigned are the same 32 bits. */
 static int take_u32(struct reader *r, const struct row *row, char *value)
 {
+	char wanted[48];
 	const char *rest;
 	uint64_t n;
 
-	if (!read_number(value, 10, &n, &rest) || *rest || n > row->max)
-		return bad_value(r, row, value, "a number");
+	if (!read_number(value, 10, &n, &rest) || *rest || n > row->max) {
+		snprintf(wanted, sizeof(wanted), "a number from 0 to %" PRIu64, row->max);
+		return bad_value(r, row, value, wanted);
+	}
 	*(uint32_t *)field(r, row) = (uint32_t)n;
 	return 0;
 }
@@ -209,12 +214,15 @@ static int pass_over(struct reader *r, const struct row *row, char *value)
 
 static int take_never(struct reader *r, const struct row *row, char *value)
 {
+	if (row->but && value && strcmp(value, row->but) == 0)
+		return 0;
 	return refuse(r, row, row->help);
 }
 
 #define FIELD(f) .offset = offsetof(struct options, f)
 #define TEXT(f) FIELD(f), .max = sizeof(((struct options *)NULL)->f)
 #define FLAG(word, on, off) {word, take_flag, .set = (on), .clear = (off), .given = OPTION_FLAG}
+#define NO_QUOTA "there are no quotas of users; directories can have limits, see TENANTS in ksmfs(8)"
 #define ATIME_FLAGS (MS_NOATIME | MS_RELATIME | MS_STRICTATIME)
 
 /* A name that ends in '=' needs a value; one that ends in '?' may have one; others have none. */
@@ -247,8 +255,13 @@ static const struct row rows[] = {
 	{"remount", take_word, "change the mount that is there: size, nr_inodes, and what mount(8) knows, like ro",
 	 FIELD(remount)},
 
-	{"huge?", take_never, "pages are merged one by one, so there are no huge ones"},
-	{"mpol?", take_never, "a merged page has no single user whose memory policy could hold"},
+	{"huge?", take_never, "pages are merged one by one, so there are no huge ones (never is taken)", .but = "never"},
+	{"mpol?", take_never, "a merged page has no single user whose memory policy could hold (default is taken)",
+	 .but = "default"},
+	{"inode32", take_never, "numbers of inodes have 64 bits"},
+	{"quota?", take_never, NO_QUOTA},
+	{"usrquota?", take_never, NO_QUOTA},
+	{"grpquota?", take_never, NO_QUOTA},
 
 	{"user_id=", pass_over, .given = OPTION_OF_KERNEL},
 	{"group_id=", pass_over, .given = OPTION_OF_KERNEL},

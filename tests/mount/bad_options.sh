@@ -17,6 +17,8 @@ refused '.' "$KSMFS" src
 refused '.' "$KSMFS" -o
 refused '.' "$KSMFS" --frobnicate src "$M"
 refused '.' "$KSMFS" src "$M" more
+refused 'recover needs a MOUNTPOINT' "$KSMFS" --recover
+refused 'upgrade needs a MOUNTPOINT' "$KSMFS" --upgrade src "$M"
 
 "$KSMFS" --help | grep -q 'size=' || die "--help does not tell the options"
 "$KSMFS" --version | grep -q '^ksmfs [0-9]' || die "--version"

@@ -243,10 +243,28 @@ static void unknown__options_are_refused_by_name(void **state)
 	refuse("=1", "unknown");
 	refuse("huge", "huge");
 	refuse("huge=always", "huge");
+	refuse("huge=within_size", "huge");
+	refuse("mpol", "mpol");
 	refuse("mpol=bind:0", "mpol");
+	refuse("inode32", "64 bits");
+	refuse("quota", "limits");
+	refuse("usrquota", "limits");
+	refuse("grpquota", "limits");
 	refuse("user_id=0", "user_id");
 	refuse("rw,group_id=0", "group_id");
 	refuse("x-", "x-");
+}
+
+static void refused__options_are_taken_where_they_say_what_is_so(void **state)
+{
+	accept("huge=never,mpol=default,inode64");
+}
+
+static void numbers__are_refused_with_what_they_may_be(void **state)
+{
+	refuse("max_ratio=101", "0 to 100");
+	refuse("uid=-1", "0 to 4294967294");
+	refuse("read_ahead_kb=x", "0 to 1048576");
 }
 
 /* What mount(8) makes of `-o remount,size=...` and the mount table. */
@@ -313,6 +331,8 @@ int main(void)
 		cmocka_unit_test(vfs__words_become_flags),
 		cmocka_unit_test(others__words_are_passed_over),
 		cmocka_unit_test(unknown__options_are_refused_by_name),
+		cmocka_unit_test(refused__options_are_taken_where_they_say_what_is_so),
+		cmocka_unit_test(numbers__are_refused_with_what_they_may_be),
 		cmocka_unit_test(remount__knows_what_was_said_and_what_the_kernel_tells),
 		cmocka_unit_test(long__texts_are_refused_whole),
 		cmocka_unit_test(help__names_every_option_of_our_own),
