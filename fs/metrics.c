@@ -4,14 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *type_of(const struct attr_row *row)
-{
-	if (row->kind == ATTR_KIND_COUNTER)
-		return "counter";
-	return row->kind == ATTR_KIND_SETTING && row->form == FORM_WORDS ? "stateset" : "gauge";
-}
-
-/* A line for each word, with 1 at the present one. */
+/* A line for each word, with 1 at the present one: what OpenMetrics calls a stateset, but by that name many readers,
+ * node_exporter among them, would refuse all of it. */
 static void print_words(const struct attr_row *row, int64_t value, FILE *out)
 {
 	const char *word = row->words;
@@ -28,15 +22,14 @@ void metrics_print(const int64_t value[ATTRS], FILE *out)
 {
 	for (unsigned i = 0; i < ATTRS; i++) {
 		const struct attr_row *row = &attr_rows[i];
-		const char *type = type_of(row);
+		bool grows = row->kind == ATTR_KIND_COUNTER;
 
-		fprintf(out, "# TYPE ksmfs_%s %s\n# HELP ksmfs_%s %s%s%s%s\n", row->name, type, row->name, row->help,
-			*row->unit ? " (" : "", row->unit, *row->unit ? ")" : "");
-		if (strcmp(type, "stateset") == 0)
+		fprintf(out, "# TYPE ksmfs_%s %s\n# HELP ksmfs_%s %s%s%s%s\n", row->name, grows ? "counter" : "gauge",
+			row->name, row->help, *row->unit ? " (" : "", row->unit, *row->unit ? ")" : "");
+		if (row->kind == ATTR_KIND_SETTING && row->form == FORM_WORDS)
 			print_words(row, value[i], out);
 		else
-			fprintf(out, "ksmfs_%s%s %" PRId64 "\n", row->name,
-				row->kind == ATTR_KIND_COUNTER ? "_total" : "", value[i]);
+			fprintf(out, "ksmfs_%s%s %" PRId64 "\n", row->name, grows ? "_total" : "", value[i]);
 	}
 }
 

@@ -57,7 +57,7 @@ umount "$T/none"
 mount_ksmfs size=64m,merge_on_write=0 "$T/later"
 attr_is merge_on_write 0 "$T/later" || die "merge_on_write=0 is not so"
 
-# The same figures for programs: each once, with its type and a help text, and the end marked.
+# The same figures for programs: each once, with a type that each of them knows and a help text, and the end marked.
 python3 - "$M" <<'PY'
 import re, sys
 from pages import *
@@ -68,7 +68,7 @@ lines = open(f"{sys.argv[1]}/.ksmfs/metrics").read().split("\n")
 same(lines[-2:], ["# EOF", ""], "the end")
 types, found = {}, {}
 for line in lines[:-2]:
-    if m := re.fullmatch(r"# TYPE (ksmfs_[a-z_]+) (gauge|counter|stateset)", line):
+    if m := re.fullmatch(r"# TYPE (ksmfs_[a-z_]+) (gauge|counter)", line):
         types[m[1]] = m[2]
     elif m := re.fullmatch(r"(ksmfs_[a-z_]+?)(_total)?(\{\1=\"([a-z-]+)\"\})? (-?[0-9]+)", line):
         same(bool(m[2]), types[m[1]] == "counter", f"the suffix in {line!r}")
