@@ -2,8 +2,9 @@
 /* tools/ksmfs-stat.c - the figures of a mount, for people.
  *
  * Reads MOUNT/.ksmfs/stats, which is one consistent snapshot, and core/attrs.def, which says what each
- * line of it means.  First what was saved, then every figure by its group (the part of its path before
- * the slash).  A figure that an older or newer daemon does not have is left out or has no help.
+ * line of it means.  What was saved; or every figure as well, by its group (the part of its path before
+ * the slash); or a line each interval.  A figure that an older or newer daemon does not have is left out
+ * or has no help.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -15,6 +16,8 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/xattr.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <linux/magic.h>
 
@@ -48,7 +51,9 @@ static const struct row {
 #include "core/attrs.def"
 };
 
-enum { TEXT_BYTES = 64 };
+enum { TEXT_BYTES = 64, WATCH_MAX_SECONDS = 86400, WATCH_HEAD_LINES = 20 };
+/* A mount that holds less shows a loss whatever it shares: the daemon itself takes some MiB. */
+static const int64_t little_data = 64 << 20;
 
 struct figures {
 	char text[ATTRS][TEXT_BYTES]; /* as the daemon tells it */
@@ -57,9 +62,11 @@ struct figures {
 };
 
 static const char usage[] =
-	"Usage: ksmfs-stat [--raw | --json] MOUNT\n"
-	"Print the figures of the ksmfs mounted at MOUNT: what is shared, what it saves.\n"
+	"Usage: ksmfs-stat [--all | --watch SECONDS | --raw | --json] MOUNT\n"
+	"Print what the ksmfs mounted at MOUNT shares, and what that saves.\n"
 	"\n"
+	"  -a, --all      every figure as well, with a few words\n"
+	"  -w, --watch N  a line every N seconds, with what happened in each of them\n"
 	"  -r, --raw      one \"name value\" a line, as in MOUNT/.ksmfs/stats\n"
 	"  -j, --json     one JSON object\n"
 	"  -h, --help     print this and exit\n"
@@ -120,25 +127,32 @@ static void print_bytes(const char *what, int64_t bytes, const char *note)
 	printf("  %-28s %14s  %s\n", what, text_bytes((double)bytes, buf), note);
 }
 
+static const char *judge(int64_t saving, int64_t data)
+{
+	if (saving >= 0)
+		return "memory that tmpfs would take more";
+	return data < little_data ? "a loss, as of any mount that holds so little: the daemon itself takes some MiB" :
+				    "a loss: tmpfs would take less memory";
+}
+
 static void print_summary(const char *mount, const struct figures *f)
 {
 	const int64_t *v = f->value;
-	int64_t data = v[ATTR_store_data_bytes], overhead = data - v[ATTR_store_frame_bytes] -
-						       v[ATTR_store_cache_bytes] - v[ATTR_store_net_saving];
+	int64_t data = v[ATTR_store_data_bytes], saving = v[ATTR_store_net_saving];
+	int64_t overhead = data - v[ATTR_store_frame_bytes] - v[ATTR_store_cache_bytes] - saving;
 
 	printf("%s\n", mount);
 	print_bytes("data in files", data, "what tmpfs would hold in memory");
 	print_bytes("frames", v[ATTR_store_frame_bytes], "what the store holds for it");
 	print_bytes("spent on knowing it", overhead, "the daemon's own memory, what it costs the kernel, databases");
 	if (v[ATTR_store_cache_age_ms] < 0)
-		printf("  %-28s %14s  %s\n", "page cache", "not known", "nobody has looked yet, or can: ask again");
+		printf("  %-28s %14s  %s\n", "page cache", "not known",
+		       "nobody has looked yet, or can (a mount of an ordinary user, Linux before 6.5)");
 	else
 		print_bytes("page cache", v[ATTR_store_cache_bytes], "a second copy, which the kernel gives up when memory is short");
-	print_bytes("NET SAVING", v[ATTR_store_net_saving], v[ATTR_store_net_saving] < 0 ?
-		    "a loss: tmpfs would take less memory" : "memory that tmpfs would take more");
-	if (data > 0)
-		printf("  %-28s %13.1f%%  of the data in files\n", "",
-		       100.0 * (double)v[ATTR_store_net_saving] / (double)data);
+	print_bytes("NET SAVING", saving, judge(saving, data));
+	if (data > 0 && -saving <= data)
+		printf("  %-28s %13.1f%%  of the data in files\n", "", 100.0 * (double)saving / (double)data);
 	print_bytes("saved by sharing", v[ATTR_pages_sharing] * PAGE_BYTES, "slots on a frame that another slot has too");
 	print_bytes("saved by zero pages", v[ATTR_ksm_zero_pages] * PAGE_BYTES, "pages of zeroes, without a frame");
 	print_bytes("general_profit", v[ATTR_general_profit], "these two, less what it takes to find equal pages");
@@ -201,6 +215,101 @@ static void print_json(const struct figures *f)
 	puts("\n}");
 }
 
+/* The columns of --watch: what there is, and pages of each second. */
+static const struct column {
+	const char *head;
+	enum attr attr, more; /* ATTRS: nothing more */
+	bool rate;
+} columns[] = {
+	{ "DATA", ATTR_store_data_bytes, ATTRS, false },
+	{ "FRAMES", ATTR_store_frame_bytes, ATTRS, false },
+	{ "CACHE", ATTR_store_cache_bytes, ATTRS, false },
+	{ "SAVING", ATTR_store_net_saving, ATTRS, false },
+	{ "SHARING", ATTR_pages_sharing, ATTRS, false },
+	{ "ZERO", ATTR_ksm_zero_pages, ATTRS, false },
+	{ "VOLATILE", ATTR_pages_volatile, ATTRS, false },
+	{ "WRITTEN/s", ATTR_store_pages_written, ATTRS, true },
+	{ "MERGED/s", ATTR_fault_merged, ATTR_scan_merged, true },
+	{ "SPLIT/s", ATTR_fault_cow_breaks, ATTRS, true },
+	{ "SCANNED/s", ATTR_pages_scanned, ATTRS, true },
+};
+enum { COLUMNS = sizeof(columns) / sizeof(columns[0]) };
+
+static int64_t column_value(const struct column *c, const struct figures *f)
+{
+	return f->value[c->attr] + (c->more < ATTRS ? f->value[c->more] : 0);
+}
+
+/* `before`: as it was `seconds` ago, NULL at first. */
+static void print_line(const struct figures *f, const struct figures *before, double seconds)
+{
+	char buf[32];
+
+	for (unsigned i = 0; i < COLUMNS; i++) {
+		const struct column *c = &columns[i];
+		int64_t value = column_value(c, f);
+		int64_t grown = before ? value - column_value(c, before) : -1;
+
+		if (c->rate && grown >= 0)
+			printf(" %10.0f", (double)grown / seconds);
+		else if (c->rate || (c->attr == ATTR_store_cache_bytes && f->value[ATTR_store_cache_age_ms] < 0))
+			printf(" %10s", "-");
+		else
+			printf(" %10s", text_bytes((double)value * (strcmp(rows[c->attr].unit, "bytes") ? PAGE_BYTES : 1), buf));
+	}
+	putchar('\n');
+	fflush(stdout);
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Until the figures cannot be read any more, or nobody reads what is printed. */
+static int watch(const char *mount, struct figures *f, unsigned seconds)
+{
+	static struct figures before;
+	double then = 0, at = now();
+
+	for (unsigned line = 0; !ferror(stdout); line++) {
+		struct figures next = { 0 };
+		int r;
+
+		if (line % WATCH_HEAD_LINES == 0)
+			for (unsigned i = 0; i < COLUMNS; i++)
+				printf(" %10s%s", columns[i].head, i + 1 == COLUMNS ? "\n" : "");
+		print_line(f, line ? &before : NULL, at - then);
+		sleep(seconds);
+		before = *f;
+		then = at;
+		r = read_figures(mount, &next);
+		if (r < 0)
+			return r;
+		*f = next;
+		at = now();
+	}
+	return 0;
+}
+
+/* Who reads a figure has somebody look into the page cache; the first time that takes a moment. */
+static int read_settled(const char *mount, struct figures *ret)
+{
+	int r = read_figures(mount, ret);
+
+	for (int tries = 5; r == 0 && tries > 0 && ret->value[ATTR_store_cache_age_ms] < 0; tries--) {
+		struct figures next = { 0 };
+
+		usleep(100000);
+		r = read_figures(mount, &next);
+		*ret = next;
+	}
+	return r;
+}
+
 /* As ksmfsctl(1) finds it: any file of ours has the attribute, and only the root has this number. */
 static bool is_below_root(const char *path)
 {
@@ -231,21 +340,58 @@ static const char *reason(const char *path, int r)
 	}
 }
 
+static int complain_usage(const char *what)
+{
+	fprintf(stderr, "ksmfs-stat: %s (see ksmfs-stat --help)\n", what);
+	return 2;
+}
+
+static int show(const char *mount, char form, unsigned seconds)
+{
+	static struct figures f;
+	int r = form == 'r' || form == 'j' ? read_figures(mount, &f) : read_settled(mount, &f);
+
+	if (r == 0 && form == 'w')
+		r = watch(mount, &f, seconds);
+	if (r < 0) {
+		fprintf(stderr, "ksmfs-stat: %s: %s\n", mount, reason(mount, r));
+		return 1;
+	}
+	if (form == 'r')
+		print_raw(&f);
+	else if (form == 'j')
+		print_json(&f);
+	else if (form != 'w')
+		print_summary(mount, &f);
+	if (form == 'a')
+		print_groups(&f);
+	return ferror(stdout) || fflush(stdout) ? 1 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
+		{ "all", no_argument, NULL, 'a' },
+		{ "watch", required_argument, NULL, 'w' },
 		{ "raw", no_argument, NULL, 'r' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ 0 },
 	};
-	struct figures f = { 0 };
-	char form = 0;
-	int c, r;
+	unsigned long seconds = 0;
+	char form = 0, *end;
+	int c;
 
-	while ((c = getopt_long(argc, argv, "rjhV", options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "aw:rjhV", options, NULL)) != -1) {
 		switch (c) {
+		case 'w':
+			seconds = strtoul(optarg, &end, 10);
+			if (*end || seconds < 1 || seconds > WATCH_MAX_SECONDS)
+				return complain_usage("--watch needs a number of seconds, 1 to 86400");
+			form = 'w';
+			break;
+		case 'a':
 		case 'r':
 		case 'j':
 			form = (char)c;
@@ -257,26 +403,10 @@ int main(int argc, char **argv)
 			puts("ksmfs-stat " KSMFS_VERSION);
 			return 0;
 		default:
-			fputs(usage, stderr);
-			return 2;
+			return 2; /* getopt_long() has said why */
 		}
 	}
-	if (argc - optind != 1) {
-		fputs(usage, stderr);
-		return 2;
-	}
-	r = read_figures(argv[optind], &f);
-	if (r < 0) {
-		fprintf(stderr, "ksmfs-stat: %s: %s\n", argv[optind], reason(argv[optind], r));
-		return 1;
-	}
-	if (form == 'r') {
-		print_raw(&f);
-	} else if (form == 'j') {
-		print_json(&f);
-	} else {
-		print_summary(argv[optind], &f);
-		print_groups(&f);
-	}
-	return ferror(stdout) || fflush(stdout) ? 1 : 0;
+	if (argc - optind != 1)
+		return complain_usage("needs one MOUNT");
+	return show(argv[optind], form, (unsigned)seconds);
 }

@@ -6,6 +6,13 @@
 
 stat_=${KSMFS_STAT:?}
 mount_ksmfs size=64m
+# A mount of root's has a notifier, which looks into the page cache when a figure is first read: that is waited for.
+"$stat_" "$M" >"$T/first"
+if [ "$(cat "$M/.ksmfs/store/cache_age_ms")" -ge 0 ]; then
+	! grep -q 'not known' "$T/first" || die "the page cache is not known at first: $(cat "$T/first")"
+fi
+grep -q 'NET SAVING .*so little' "$T/first" || die "an empty mount: $(cat "$T/first")"
+[ "$(wc -l <"$T/first")" -lt 15 ] || die "more than a summary: $(cat "$T/first")"
 for name in a b c; do
 	python3 -c 'import sys; from pages import *; store(sys.argv[1], content("s", 256))' "$M/$name"
 done
@@ -22,7 +29,7 @@ grep -qx 'max_kernel_pages 18446744073709551615' "$T/raw" || die "--raw, a large
 import json, sys
 f = json.load(sys.stdin)
 assert f["advisor_mode"] == "none" and f["max_kernel_pages"] == 2**64 - 1 and f["pages_sharing"] == 512, f'
-"$stat_" "$M" | grep -q ' advisor_mode  *none ' || die "a word for people"
+"$stat_" --all "$M" | grep -q ' advisor_mode  *none ' || die "a word for people"
 touch "$M/file"
 mkdir "$M/dir"
 for at in "$M/dir" "$M/file" "$M/a" /proc "$T/absent"; do
@@ -33,5 +40,23 @@ for at in "$M/dir" "$M/file" "$M/a" /proc "$T/absent"; do
 	grep -qF "$at" "$T/err" || die "$at is not in: $(cat "$T/err")"
 done
 ! "$stat_" 2>/dev/null || die "without a mount"
+for bad in 0 x 1x -1 99999; do
+	! "$stat_" --watch $bad "$M" >"$T/out" 2>"$T/err" || die "--watch $bad"
+	grep -q 'seconds' "$T/err" && [ ! -s "$T/out" ] || die "--watch $bad says: $(cat "$T/out" "$T/err")"
+done
+
+# A line each second, with what happened in it, until the mount is gone.
+"$stat_" --watch 1 "$M" >"$T/out" 2>"$T/err" &
+watching=$!
+within 10 grep -q '^ *3.0 MiB' "$T/out" || die "--watch: $(cat "$T/out" "$T/err")"
+python3 -c 'import sys; from pages import *; store(sys.argv[1], content("t", 100))' "$M/written"
+written() { # the eighth of columns that are eleven wide
+	cut -c78-88 "$T/out" | grep -q '[1-9]'
+}
+settle
+within 10 written || die "--watch saw nothing written: $(cat "$T/out")"
+unmount || die "umount while somebody watches"
+! wait "$watching" || die "--watch of what is gone"
+[ "$(wc -l <"$T/err")" = 1 ] && grep -qF "$M" "$T/err" || die "--watch ends with: $(cat "$T/err")"
 "$stat_" --help | grep -q MOUNT || die "--help"
 "$stat_" --version | grep -q '^ksmfs-stat [0-9]' || die "--version"
