@@ -84,6 +84,32 @@ int figures_read(const char *path, bool follow, struct figures *ret)
 	return r;
 }
 
+int figures_read_file(const char *file, struct figures *ret)
+{
+	FILE *f = fopen(file, "re");
+	size_t n;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	if (!f)
+		return -errno;
+	n = fread(ret->text, 1, sizeof(ret->text) - 1, f);
+	ret->text[n] = '\0';
+	r = ferror(f) ? -EIO : 0;
+	fclose(f);
+	if (r == 0)
+		find_rows(ret);
+	return r;
+}
+
+int64_t figures_value(const struct figures *f, const char *name)
+{
+	for (unsigned i = 0; i < f->count; i++)
+		if (!strcmp(f->row[i].name, name))
+			return f->row[i].value;
+	return 0;
+}
+
 /* --- for people ---------------------------------------------------------------------------------- */
 
 static const char *advice_help(const char *value)

@@ -25,6 +25,10 @@ struct figures {
 
 /* `follow`: of what a symbolic link at the end of `path` points to. */
 int figures_read(const char *path, bool follow, struct figures *ret);
+/* The same lines in a file; there is no `mergeable`. */
+int figures_read_file(const char *file, struct figures *ret);
+/* 0 where the daemon does not tell it. */
+int64_t figures_value(const struct figures *f, const char *name);
 
 /* For people: all of it, with a few words; or one line of a table. */
 void figures_print(const char *path, const struct figures *f);

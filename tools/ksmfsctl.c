@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tools/ksmfsctl.c - choose what is merged, and see what it brings, file by file.
  *
- * Everything goes through what any program can use: extended attributes (ksmfs/xattr.h) and MOUNT/.ksmfs/run.
+ * Everything goes through what any program can use: extended attributes (ksmfs/xattr.h) and MOUNT/.ksmfs.
  * Going down a directory nothing is followed: fts(3) changes into each directory and makes sure that it is the one
  * it saw, and a name in it is never taken for what a symbolic link points to.  A directory comes before its
  * entries, so what is created in it meanwhile has the new advice from its directory.
@@ -24,6 +24,7 @@
 #include <ksmfs/xattr.h>
 
 #include "tools/figures.h"
+#include "tools/tenants.h"
 
 enum { EXIT_DONE = 0, EXIT_TROUBLE = 1, EXIT_USAGE = 2, ROOT_INO = 1 };
 
@@ -31,6 +32,8 @@ static const char usage[] =
 	"Usage: ksmfsctl mergeable|unmergeable|keep [-R] PATH...\n"
 	"       ksmfsctl stat [-R] [--raw | --json] PATH...\n"
 	"       ksmfsctl run|stop|unmerge MOUNT\n"
+	"       ksmfsctl limit size=SIZE,inodes=N DIRECTORY...\n"
+	"       ksmfsctl tenants [--raw | --json] MOUNT\n"
 	"\n"
 	"Of files, and of directories for what will be created in them:\n"
 	"  mergeable        their pages may be merged\n"
@@ -41,6 +44,9 @@ static const char usage[] =
 	"  run              merge\n"
 	"  stop             merge nothing more; what is merged stays\n"
 	"  unmerge          stop, and split all that is merged\n"
+	"Of directories in the root of a mount:\n"
+	"  limit            they are tenants: what is below them is limited, and counted; \"none\" ends a limit\n"
+	"  tenants          list them: limits, what is used of them, what it takes in memory, what merging saves\n"
 	"\n"
 	"  -R, --recursive  also everything below directories: no other file systems, no symbolic links\n"
 	"  -r, --raw        one \"name value\" a line\n"
@@ -65,7 +71,7 @@ typedef int visit(const struct command *c, const struct target *t);
 static const struct command {
 	const char *name;
 	visit *visit;      /* NULL: for a mount */
-	const char *value; /* that is set, or written to `run` */
+	const char *value; /* that is set, or written to `run`; NULL: its tenants are listed */
 } *command;
 
 static struct {
@@ -73,6 +79,7 @@ static struct {
 	char form; /* 'r' raw, 'j' JSON, 0 for people */
 	unsigned printed;
 	bool in_table;
+	struct limits limits;
 	int status;
 } state;
 
@@ -171,8 +178,15 @@ static int show(const struct command *c, const struct target *t)
 	return 0;
 }
 
+static int limit(const struct command *c, const struct target *t)
+{
+	return limits_set(t->access, &state.limits);
+}
+
 static const char *why_not_visited(int error)
 {
+	if (command->visit == limit)
+		return limits_reason(&state.limits, error);
 	if (error == EPERM && command->visit == show)
 		return "on a mount with tenants, or several domains, figures of a directory are for its owner and root";
 	return reason(error);
@@ -321,7 +335,7 @@ static void control_mount(const char *mount)
 		complain(mount, r == -ENODATA || r == -EOPNOTSUPP || r == -ENOTDIR ? "no ksmfs is mounted there" : reason(-r));
 		return;
 	}
-	r = write_run(mount, command->value);
+	r = command->value ? write_run(mount, command->value) : tenants_print(mount, state.form);
 	if (r == -ENOENT || r == -ENOTDIR)
 		complain(mount, why_no_control(mount));
 	else if (r < 0)
@@ -338,6 +352,8 @@ static const struct command commands[] = {
 	{ "run", NULL, "1\n" },
 	{ "stop", NULL, "0\n" },
 	{ "unmerge", NULL, "2\n" },
+	{ "limit", limit, NULL },
+	{ "tenants", NULL, NULL },
 };
 
 static const struct command *find_command(const char *name)
@@ -363,10 +379,12 @@ static int check_command_line(int argc, char **argv)
 	if (!command)
 		return refuse("unknown command", argv[optind]);
 	optind++;
-	if (state.form && command->visit != show)
-		return refuse("--raw and --json are for stat, not for", command->name);
-	if (state.below && !command->visit)
+	if (state.form && command->visit != show && (command->visit || command->value))
+		return refuse("--raw and --json are for stat and tenants, not for", command->name);
+	if (state.below && command->visit != advise && command->visit != show)
 		return refuse("-R is not for", command->name);
+	if (command->visit == limit && (optind == argc || !limits_read(argv[optind++], &state.limits)))
+		return refuse("needs size=SIZE, inodes=N, or both with a comma:", command->name);
 	if (optind == argc)
 		return refuse(command->visit ? "needs a PATH:" : "needs a MOUNT:", command->name);
 	if (!command->visit && argc - optind > 1)
