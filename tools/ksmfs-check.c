@@ -34,7 +34,7 @@ struct mount {
 
 static _Noreturn void die(const char *what, const char *of)
 {
-	fprintf(stderr, "ksmfs-check: %s: %s: %s\n", of, what, strerror(errno));
+	fprintf(stderr, "ksmfs-check: %s: %s%s%s\n", of, what, errno ? ": " : "", errno ? strerror(errno) : "");
 	exit(EXIT_TROUBLE);
 }
 
@@ -337,7 +337,7 @@ static int check_mount(const char *arg)
 	if (!r && !m.at.supervisor)
 		return check_remains(&m.at);
 	if (r < 0) {
-		errno = -r;
+		errno = r == -ESRCH || r == -ENOTDIR ? 0 : -r; /* these two are all said in words */
 		die(r == -ESRCH	  ? "a ksmfs mount, but its supervisor cannot be found" :
 		    r == -ENOTDIR ? "neither a ksmfs mount nor the directory of one's databases" :
 		    m.at.supervisor ? "its memory cannot be looked at" :
@@ -349,16 +349,20 @@ static int check_mount(const char *arg)
 
 int main(int argc, char **argv)
 {
-	if (argc == 2 && !strcmp(argv[1], "--version")) {
+	if (argc == 2 && (!strcmp(argv[1], "-V") || !strcmp(argv[1], "--version"))) {
 		printf("ksmfs-check %s\n", KSMFS_VERSION);
 		return 0;
 	}
-	if (argc != 2 || argv[1][0] == '-') {
-		printf("usage: ksmfs-check MOUNTPOINT|DIRECTORY\n\n"
+	if (argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help"))) {
+		printf("Usage: ksmfs-check MOUNTPOINT|DIRECTORY\n\n"
 		       "Look at a ksmfs mount from outside, by its mount point or by the directory of its databases,\n"
 		       "and check every invariant; prints what is wrong, or \"ok\".  Needs root.  The mount stands\n"
 		       "still for as long as it takes; it need not be served by anybody.\n");
-		return argc == 2 && !strcmp(argv[1], "--help") ? 0 : EXIT_TROUBLE;
+		return 0;
+	}
+	if (argc != 2 || argv[1][0] == '-') {
+		fprintf(stderr, "ksmfs-check: needs one MOUNTPOINT or DIRECTORY (see ksmfs-check --help)\n");
+		return EXIT_TROUBLE;
 	}
 	return check_mount(argv[1]);
 }

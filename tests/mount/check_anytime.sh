@@ -48,8 +48,10 @@ looks "$run" '^ok$' 0
 ln -s "$M" "$T/link"
 looks "$T/link" '^ok$' 0
 if grep -q compare "$T/said"; then die "there is somebody to compare with: $(cat "$T/said")"; fi
-looks "$T" "neither a ksmfs mount nor" 2
-looks "$M/dir" "neither a ksmfs mount nor" 2
+looks "$T" "neither a ksmfs mount nor the directory of one's databases$" 2
+looks "$M/dir" "neither a ksmfs mount nor the directory of one's databases$" 2
+looks "-x" "needs one MOUNTPOINT" 2
+looks "-h" "^Usage: " 0
 looks "$T/absent" "absent: cannot be found: No such file" 2
 
 # Who was stopped by somebody else stays so.
