@@ -34,6 +34,11 @@ state_is() {
 }
 worker=$(role worker) super=$(role super)
 
+stop() {
+	kill -STOP "$1"
+	within 5 state_is "$1" T || die "process $1 does not stop"
+}
+
 # The answer for $1 must match $2, with exit status $3; within 20 s, or somebody waits for the mount.
 looks() {
 	status=0
@@ -55,12 +60,12 @@ looks "-h" "^Usage: " 0
 looks "$T/absent" "absent: cannot be found: No such file" 2
 
 # Who was stopped by somebody else stays so.
-kill -STOP "$worker"
+stop "$worker"
 looks "$M" '^ok$' 0
 grep -q 'nobody serves' "$T/said" || die "$(cat "$T/said")"
 state_is "$worker" T || die "the worker goes on though it was not stopped by the check"
 state_is "$super" S || die "the supervisor does not go on"
-kill -STOP "$super"
+stop "$super"
 looks "$run" '^ok$' 0
 state_is "$super" T || die "the supervisor goes on though it was not stopped by the check"
 kill -CONT "$worker"
