@@ -12,6 +12,8 @@ run() {
 	[ -n "$command" ] || die "the unit has no $1"
 	sh -c "$command" >"$T/out" 2>&1 || die "$1: $(cat "$T/out")"
 }
+rmdir "$M" # as systemd makes the directories of its mount units, ours makes that of the mount
+run ExecStartPre
 run ExecStart
 echo "$M" >>"$T/mounts"
 [ "$(findmnt -n -o OPTIONS "$M" | cut -d , -f 1-2)" = rw,nosuid ] || die "options: $(findmnt -n -o OPTIONS "$M")"
