@@ -8,12 +8,12 @@
 #include "room.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "clock.h"
 #include "failpoint.h"
 #include "lock.h"
@@ -222,73 +222,16 @@ static void level_add(struct room *r, const char *dir, const struct hierarchy *k
 			close(opened[i]);
 }
 
-/* Our group's path in one hierarchy, from a line "id:controllers:path" of /proc/self/cgroup. */
-static bool own_group(const struct hierarchy *kind, char *ret_path, size_t size)
+/* This process's group and each above it, as far as they can be seen. */
+static void find_levels(struct room *r, enum cgroup_kind kind)
 {
-	FILE *f = fopen("/proc/self/cgroup", "re");
-	char line[PATH_MAX];
-	bool found = false;
+	struct cgroup group;
 
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		char *controllers = strchr(line, ':');
-		char *path = controllers ? strchr(++controllers, ':') : NULL;
-
-		if (!path)
-			continue;
-		*path++ = '\0';
-		path[strcspn(path, "\n")] = '\0';
-		found = kind == &v2 ? !*controllers : strstr(controllers, "memory") != NULL;
-		if (found)
-			snprintf(ret_path, size, "%s", path);
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-/* Where that hierarchy is mounted, and which group is at the root of the mount. */
-static bool mounted(const struct hierarchy *kind, char *ret_root, char *ret_dir, size_t size)
-{
-	FILE *f = fopen("/proc/self/mountinfo", "re");
-	char line[2 * PATH_MAX], root[PATH_MAX], dir[PATH_MAX], type[64], super[PATH_MAX];
-	bool found = false;
-
-	while (f && !found && fgets(line, sizeof(line), f)) {
-		const char *tail = strstr(line, " - ");
-
-		if (!tail || sscanf(tail, " - %63s %*s %4095s", type, super) != 2 ||
-		    sscanf(line, "%*s %*s %*s %4095s %4095s", root, dir) != 2)
-			continue;
-		found = kind == &v2 ? !strcmp(type, "cgroup2") :
-				      !strcmp(type, "cgroup") && strstr(super, "memory");
-		if (found) {
-			snprintf(ret_root, size, "%s", root);
-			snprintf(ret_dir, size, "%s", dir);
-		}
-	}
-	if (f)
-		fclose(f);
-	return found;
-}
-
-/* This process's group and each above it, as far as the mount lets them be seen. */
-static void find_levels(struct room *r, const struct hierarchy *kind)
-{
-	char path[PATH_MAX], root[PATH_MAX], dir[PATH_MAX], level[2 * PATH_MAX];
-	size_t root_len, base_len;
-
-	if (!own_group(kind, path, sizeof(path)) || !mounted(kind, root, dir, sizeof(root)))
+	if (cgroup_find(kind, &group) < 0)
 		return;
-	root_len = strcmp(root, "/") ? strlen(root) : 0;
-	if (strncmp(path, root, root_len))
-		return;
-	base_len = strlen(dir);
-	snprintf(level, sizeof(level), "%s%s", dir, path + root_len);
-	while (strlen(level) > base_len) {
-		level_add(r, level, kind);
-		*strrchr(level, '/') = '\0';
-	}
-	level_add(r, level, kind);
+	do
+		level_add(r, group.path, kind == CGROUP_V2 ? &v2 : &v1);
+	while (cgroup_up(&group));
 }
 
 int room_new(struct room **ret)
@@ -300,8 +243,8 @@ int room_new(struct room **ret)
 	lock_init(&r->lock, RANK_ROOM);
 	r->limit = UINT64_MAX;
 	r->meminfo = open("/proc/meminfo", O_RDONLY | O_CLOEXEC);
-	find_levels(r, &v1);
-	find_levels(r, &v2);
+	find_levels(r, CGROUP_V1_MEMORY);
+	find_levels(r, CGROUP_V2);
 	*ret = r;
 	return 0;
 }
