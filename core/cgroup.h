@@ -2,8 +2,8 @@
 /* core/cgroup.h - the control group that this process is in, as a directory.
  *
  * Owns     nothing.
- * Keeps    P1 a directory is told only where /proc/self/mountinfo shows it: wherever the hierarchy is mounted, be it the
- *             only one, beside those of v1, or a part of it in a container.
+ * Keeps    P1 a directory is told only where /proc/self/mountinfo shows it: wherever the hierarchy is mounted, be it
+ *             the only one, beside those of v1, or a part of it in a container.
  * Threads  any.
  * Fails    -ENOENT: there is no such hierarchy, or we are in a group that cannot be seen from here.
  */

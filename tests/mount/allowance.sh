@@ -10,20 +10,20 @@ LEFT=$((7 << 20))   # what the neighbour leaves of it
 WANTED=24           # MiB: less than an eighth of what there was
 
 mount_in_group size=500m
-limit=$(($(cat "$group/memory.usage_in_bytes") + ROOM))
-echo $limit >"$group/memory.limit_in_bytes"
+limit=$(($(group_usage) + ROOM))
+limit_group $limit
 dd if=/dev/urandom of="$M/first" bs=1M count=3 status=none
 rm "$M/first"
 expect store/frames 0
 
 cat >"$T/neighbour.py" <<'PY'
-import os, sys, time
+import sys, time
+from group import Group
 
-group, limit, left, ready = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-open(f"{group}/cgroup.procs", "w").write(str(os.getpid()))
-usage = lambda: int(open(f"{group}/memory.usage_in_bytes").read())
+group, limit, left, ready = Group(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+group.enter()
 taken = []
-while usage() < limit - left - (1 << 20):
+while group.usage() < limit - left - (1 << 20):
     taken.append(bytearray(b"x" * (1 << 19)))
 open(ready, "w").close()
 time.sleep(60)

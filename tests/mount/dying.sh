@@ -13,7 +13,7 @@ mount_ksmfs size=512m
 mkdir "$M/dir"
 if [ "${SCALE:-}" != small ] && [ -n "$(memory_groups)" ]; then
 	make_group
-	echo $((16 << 20)) >"$group/memory.limit_in_bytes"
+	limit_group $((16 << 20))
 fi
 # Whatever else happens meanwhile; the next begins when it has come to its end.
 cat >"$T/meanwhile.py" <<'PY'

@@ -80,16 +80,21 @@ mount_ksmfs() {
 	is_mounted "$mount_at" || die "ksmfs returned, and $mount_at is not mounted"
 }
 
-# Where memory cgroups (v1) are; nothing: nowhere.
+# Where memory cgroups can be made, of v1 or v2; nothing: nowhere.
 memory_groups() {
-	awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts
+	awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ || $3 == "cgroup2" { print $2 }' /proc/mounts | while read -r at; do
+		if [ -e "$at/memory.limit_in_bytes" ] || grep -qsw memory "$at/cgroup.subtree_control"; then
+			echo "$at"
+			break
+		fi
+	done
 }
 
 # A memory cgroup for the test, $group, which goes when it has ended.
 make_group() {
 	[ "${SCALE:-}" != small ] || skip "a sanitizer's own memory does not fit into the limit"
 	group=$(memory_groups)
-	[ -n "$group" ] && mkdir "$group/ksmfs-test-$$" 2>/dev/null || skip "there is no memory cgroup (v1) to make"
+	[ -n "$group" ] && mkdir "$group/ksmfs-test-$$" 2>/dev/null || skip "there is no memory cgroup to make"
 	group=$group/ksmfs-test-$$
 	at_end() {
 		within 10 rmdir "$group"
@@ -110,9 +115,32 @@ mount_in_group() {
 	echo "$M" >>"$T/mounts"
 }
 
+# It has room for $1 bytes; none: for all there is.
+limit_group() {
+	if [ -e "$group/memory.max" ]; then
+		echo "${1:-max}" >"$group/memory.max"
+	else
+		echo "${1:--1}" >"$group/memory.limit_in_bytes"
+	fi
+}
+
+# Bytes that its processes have.
+group_usage() {
+	cat "$group/memory.current" 2>/dev/null || cat "$group/memory.usage_in_bytes"
+}
+
+# What others have for swap is no help to it.
+group_without_swap() {
+	if [ -e "$group/memory.max" ]; then
+		[ ! -e "$group/memory.swap.max" ] || echo 0 >"$group/memory.swap.max" # a kernel may have no swap at all
+	else
+		echo 0 >"$group/memory.swappiness"
+	fi
+}
+
 # How many processes of it were killed because it had no memory left.
 killed_in_group() {
-	awk '$1 == "oom_kill" { print $2 }' "$group/memory.oom_control"
+	cat "$group/memory.events" "$group/memory.oom_control" 2>/dev/null | awk '$1 == "oom_kill" { print $2 }'
 }
 
 # The same, with $2 of swap that goes with it. The group is first: whoever skips for want of one leaves no swap behind.
@@ -131,7 +159,7 @@ mount_in_group_with_swap() {
 		[ "$swap" = "$T/swap" ] || losetup -d "$swap" || ended=1
 		return $ended
 	}
-	echo 100 >"$group/memory.swappiness"
+	[ ! -e "$group/memory.swappiness" ] || echo 100 >"$group/memory.swappiness"
 }
 
 # Process ids of the mount at $1: a daemon's binary with the mount point on its command line.

@@ -6,7 +6,7 @@
 . "${TESTS:?}/lib.sh"
 
 mount_in_group size=1g
-echo $((200 << 20)) >"$group/memory.limit_in_bytes"
+limit_group $((200 << 20))
 
 python3 - "$M/ballast" 80 <<'PY'
 import sys

@@ -30,22 +30,17 @@ mount_in_group_with_swap size=256m 256m
 squeeze() {
 	python3 - "$M" "$group" <<'PY'
 import os, sys, time
+from group import Group
 
-mount, group = sys.argv[1:]
+mount, group = sys.argv[1], Group(sys.argv[2])
 data = os.urandom(64 << 20)
 with open(f"{mount}/file", "wb", buffering=0) as f:
     for at in range(0, len(data), 1 << 20):
         f.write(data[at:at + (1 << 20)])
 for n in range(20):  # reclaim ages what was used before it takes it away
-    for name, value in ("memory.force_empty", "0"), ("memory.limit_in_bytes", str(40 << 20)), ("memory.limit_in_bytes", "-1"):
-        fd = os.open(f"{group}/{name}", os.O_WRONLY)
-        try:
-            os.write(fd, value.encode())
-        except OSError:
-            pass  # it cannot be had
-        os.close(fd)
-    with open(f"{group}/memory.stat") as f:
-        swapped = next(int(line.split()[1]) for line in f if line.startswith("swap "))
+    group.empty()
+    group.press(40 << 20)
+    swapped = group.swapped()
     if swapped >= 32 << 20:
         break
     time.sleep(0.1)
@@ -58,8 +53,7 @@ swapped=$(squeeze)
 [ "$swapped" -ge 32 ] || die "only $swapped MiB are swapped without noswap: this test shows nothing"
 unmount
 
-# shellcheck disable=SC2016
-sh -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group" "$KSMFS" -o size=256m,noswap "test-$$" "$M"
+in_group "$KSMFS" -o size=256m,noswap "test-$$" "$M"
 attr_is store/noswap 1 || die "it does not say noswap"
 swapped=$(squeeze)
 [ "$swapped" -le 8 ] || die "$swapped MiB are swapped in spite of noswap"

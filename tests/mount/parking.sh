@@ -11,8 +11,8 @@ PARKED=12          # as many as the kernel sends at once; there are 8 threads
 ROOM=$((160 << 20)) # for the mount, beside what the daemon has at its start
 
 mount_in_group size=1g
-limit=$(($(cat "$group/memory.usage_in_bytes") + ROOM))
-echo $limit >"$group/memory.limit_in_bytes"
+limit=$(($(group_usage) + ROOM))
+limit_group $limit
 
 # The thread that runs parked writebacks.
 task=$(grep -l '^ksmfs-parked$' "/proc/$(worker)"/task/*/comm) || die "there is no thread for parked writebacks"
@@ -111,7 +111,7 @@ took=$(($(work) - before))
 [ $took -le 30 ] || die "to wait for memory takes $took % of a CPU"
 more_room() {
 	limit=$((limit + (1 << 20)))
-	echo $limit >"$group/memory.limit_in_bytes"
+	limit_group $limit
 	sleep 0.15
 	written
 }

@@ -7,7 +7,7 @@
 [ -w /proc/pressure/memory ] || skip "the kernel does not tell when memory is short"
 [ "$(stat -f -c %T "$T")" != tmpfs ] || skip "no file on a disk to run short of memory with"
 make_group
-echo $((16 << 20)) >"$group/memory.limit_in_bytes"
+limit_group $((16 << 20))
 
 mount_ksmfs size=64m
 set_attr trim_age 3600
@@ -17,9 +17,10 @@ head -c 4M /dev/urandom >"$M/closed"
 # Memory is short for who reads more than his group may have, again and again.
 cat >"$T/reader.py" <<'PY'
 import mmap, os, sys
+from group import Group
 
 group, path = sys.argv[1:]
-open(f"{group}/cgroup.procs", "w").write(str(os.getpid()))
+Group(group).enter()
 fd = os.open(path, os.O_CREAT | os.O_RDWR)
 for n in range(32):
     os.write(fd, os.urandom(1 << 20))

@@ -11,9 +11,9 @@ UNIQUE=16384  # pages: 64 MiB
 STALL_MS=5000 # nobody stands still for longer
 
 mount_in_group size=1g
-limit=$(($(cat "$group/memory.usage_in_bytes") + UNIQUE * 4096 + (64 << 20)))
-echo $limit >"$group/memory.limit_in_bytes"
-echo 0 >"$group/memory.swappiness" # what others have for swap is no help
+limit=$(($(group_usage) + UNIQUE * 4096 + (64 << 20)))
+limit_group $limit
+group_without_swap
 worker=$(worker)
 in_group "${BUILD:?}/tests/pressure/squeeze" "$M" $MIB $UNIQUE "${PRESSURE_SECONDS:-12}" $STALL_MS || {
 	cat "$M/.ksmfs/stats"
@@ -29,18 +29,18 @@ dirty_max() {
 }
 [ ! -e "/sys/class/bdi/$(mountpoint -d "$M")/max_bytes" ] || {
 	[ "$(dirty_max)" -le $((9 << 20)) ] || die "$(dirty_max) bytes may be dirty"
-	echo -1 >"$group/memory.limit_in_bytes"
+	limit_group
 	dd if=/dev/urandom of="$M/more" bs=1M count=16 status=none
 	[ "$(dirty_max)" -ge $((64 << 20)) ] || die "without a limit $(dirty_max) bytes may be dirty"
 	unmount
 
 	# So it does where the limit was there first, by whatever worker or program, and with the limit it goes.
-	echo $((256 << 20)) >"$group/memory.limit_in_bytes"
+	limit_group $((256 << 20))
 	in_group "$KSMFS" -o size=1g "test-$$" "$M"
 	[ "$(dirty_max)" -le $((9 << 20)) ] || die "in a group with a limit $(dirty_max) bytes may be dirty"
 	"$KSMFS" --upgrade "$M" >/dev/null || die "no upgrade"
 	[ "$(dirty_max)" -le $((9 << 20)) ] || die "after an upgrade $(dirty_max) bytes may be dirty"
-	echo -1 >"$group/memory.limit_in_bytes"
+	limit_group
 	kill_worker
 	attr run >/dev/null # the other one is there, and serves
 	[ "$(dirty_max)" -ge $((64 << 20)) ] || die "the limit has gone, and $(dirty_max) bytes may be dirty"

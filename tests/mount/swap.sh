@@ -6,19 +6,15 @@
 . "${TESTS:?}/lib.sh"
 
 mount_in_group_with_swap size=512m 256m
-[ -w "$group/memory.force_empty" ] || skip "memory cannot be asked for"
+[ -w "$group/memory.force_empty" ] || [ -w "$group/memory.reclaim" ] || skip "memory cannot be asked for"
 
 python3 - "$M" "$group" "$(worker)" <<'PY'
 import sys, time
+from group import Group
 from pages import *
 
-mount, group, worker = sys.argv[1:]
+mount, group, worker = sys.argv[1], Group(sys.argv[2]), sys.argv[3]
 PAGES = 16 * 1024
-
-
-def of_group(name):
-    with open(f"{group}/memory.stat") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith(name + " "))
 
 
 def of_worker(name):
@@ -34,15 +30,11 @@ with open(f"{mount}/file", "wb", buffering=0) as f:
 fd = os.open(f"{mount}/file", os.O_RDONLY)
 os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 for _ in range(20):
-    try:
-        with open(f"{group}/memory.force_empty", "w") as f:
-            f.write("0")
-    except OSError:
-        pass  # somebody takes it back at once
-    if of_group("swap") > len(data) // 2:
+    group.empty()
+    if group.swapped() > len(data) // 2:
         break
     time.sleep(0.1)
-swapped = of_group("swap")
+swapped = group.swapped()
 assert swapped > len(data) // 2, f"only {swapped >> 20} MiB of {len(data) >> 20} are in swap"
 same(of_worker("VmSwap"), 0, "memory of the worker's own that is in swap")
 worst, start = 0, time.monotonic()

@@ -14,11 +14,12 @@ mount_in_group_with_swap size=512m 512m
 
 python3 - "$M" "$group" <<'PY' || die "somebody did more than wait"
 import mmap, sys, time
+from group import Group
 from pages import *
 from traffic import Traffic, mapped, written
 from worker import kill_worker
 
-mount, group = sys.argv[1:]
+mount, group = sys.argv[1], Group(sys.argv[2])
 COLD = 24 * 1024  # pages, of which few are in memory
 SEED = os.urandom(16)
 BLOCK = 256  # pages: the largest answer
@@ -32,19 +33,10 @@ def squeeze(dir_=None, seed=None, go_on=lambda n=iter((True, False)): next(n)):
     """Everything that can be taken away goes to swap."""
     n = 0
     while go_on():
-        with open(group + "/memory.force_empty", "w") as f:
-            try:
-                f.write("0")
-            except OSError:
-                pass  # somebody takes it back at once
+        group.empty()
         n += 1
         time.sleep(0.05)
     return n
-
-
-def swapped():
-    with open(group + "/memory.stat") as f:
-        return next(int(line.split()[1]) for line in f if line.startswith("swap "))
 
 
 def cold(dir_, seed, go_on):
@@ -74,7 +66,7 @@ with open(f"{mount}/cold", "wb", buffering=0) as f:
     for n in range(COLD // BLOCK):
         f.write(block(n))
 squeeze()
-same(swapped() > 0, True, "some of it is in swap")
+same(group.swapped() > 0, True, "some of it is in swap")
 
 
 def kill_while(seconds, *traffic):
@@ -85,7 +77,7 @@ def kill_while(seconds, *traffic):
         kill_worker(mount)
         taken += 1
     done = [n for t in traffic for n in t.stop()]
-    print(f"{taken} takeovers, {done} done, {swapped() >> 20} MiB in swap")
+    print(f"{taken} takeovers, {done} done, {group.swapped() >> 20} MiB in swap")
     same(min(done) > 0 and taken > 5, True, f"everybody has done something: {done}, {taken} takeovers")
 
 

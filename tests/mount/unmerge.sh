@@ -5,11 +5,6 @@
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
 
-group=
-at_end() {
-	[ -z "$group" ] || within 10 rmdir "$group"
-}
-
 write_equal() {
 	python3 - "$1" "$2" <<'PY'
 import sys
@@ -127,16 +122,7 @@ unmount "$M"
 
 # The end of memory: unique pages and 64 MiB more are what the daemon may take.
 [ "${SCALE:-}" != small ] || exit 0 # a sanitizer's own memory does not fit into the limit
-dir=$(awk '$3 == "cgroup" && $4 ~ /(^|,)memory(,|$)/ { print $2; exit }' /proc/mounts)
-[ -n "$dir" ] && mkdir "$dir/ksmfs-test-$$" 2>/dev/null || skip "its end for want of memory: there is no memory cgroup (v1) to make"
-group=$dir/ksmfs-test-$$
-cat >"$T/limited" <<'SH'
-echo $$ >"$1/cgroup.procs"
-shift
-exec "$@"
-SH
-sh "$T/limited" "$group" "$KSMFS" -o size=1g "test-$$" "$M" || die "it does not mount in a cgroup"
-echo "$M" >>"$T/mounts"
+mount_in_group size=1g || die "it does not mount in a cgroup"
 write_equal "$M/file" $n
 python3 - "$M/unique" <<'PY'
 import sys
@@ -148,11 +134,11 @@ with open(sys.argv[1], "wb") as f:
 PY
 settle
 expect pages_sharing $((n - 1))
-echo $((128 << 20)) >"$group/memory.limit_in_bytes"
+limit_group $((128 << 20))
 [ "$(unmerge_errno)" = ENOMEM ] || die "run=2 in a cgroup that cannot hold it does not end with ENOMEM"
 [ "$(attr run)" = 0 ] || die "run is $(attr run) after ENOMEM"
 [ "$(attr full_scans)" -gt 0 ] || die "full_scans is 0 after ENOMEM"
-[ "$(awk '$1 == "oom_kill" { print $2 }' "$group/memory.oom_control")" = 0 ] || die "somebody was killed"
+[ "$(killed_in_group)" = 0 ] || die "somebody was killed"
 echo x >"$M/small" || die "nobody can write any more after ENOMEM"
 all_equal "$M/file"
 set_attr run 1
