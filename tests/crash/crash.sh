@@ -6,6 +6,7 @@
 # CRASH_KILLS: how many deaths. CRASH_SEED: the same operations again. CRASH_JOBS: only these kinds of jobs, with commas.
 # shellcheck source-path=SCRIPTDIR/../mount
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 : "${BUILD:?}"
 [ "${SCALE:-}" = small ] && kills=120 || kills=200

@@ -5,6 +5,7 @@
 # GAP_KILLS: how many deaths each. GAP_UNIQUE=1: and 4 GiB of pages of which no two are equal, where memory is enough.
 # shellcheck source-path=SCRIPTDIR/../mount
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 : "${BUILD:?}"
 mount_ksmfs size=5g

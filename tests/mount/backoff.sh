@@ -4,6 +4,7 @@
 # them can be killed; SIGUSR1 lets them go on.  Whoever unmounts does not wait, dirty pages or not.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 start() {
 	mount_with_log

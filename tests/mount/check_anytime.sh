@@ -86,6 +86,7 @@ looks "$M" '^ok$' 0
 kill -CONT "$worker"
 looks "$M" '^ok$' 0
 
+needs_resends
 # Nobody serves: the supervisor, which would start another, stands still.
 kill -KILL "$worker"
 dead() {

@@ -209,8 +209,18 @@ said() {
 	grep -qE -- "$1" "$T/log"
 }
 
+# Does this kernel send requests again that a worker has left unanswered?  Else a mount ends with its worker.
+resends() {
+	python3 "$TESTS/worker.py" resends
+}
+
+needs_resends() {
+	resends || skip "this kernel does not send requests again, as Linux 6.9 does"
+}
+
 # End a worker by signal $1 (none: KILL) and wait until another one is there, so many times ($2) as one does.
 kill_worker() {
+	needs_resends
 	python3 "$TESTS/worker.py" "${1:-KILL}" "$M" "${2:-1}" || die "no worker takes over from one killed by ${1:-KILL}"
 }
 

@@ -6,6 +6,7 @@
 # In a mount namespace of its own, with a /dev of its own.
 . "${TESTS:?}/private.sh"
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 needs python3
 mkdir "$T/dev"

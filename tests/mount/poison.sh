@@ -4,6 +4,7 @@
 # so are those of workers that somebody killed.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 mount_with_log
 [ -d "$M/.ksmfs/debug" ] || skip "built without the option hooks"

@@ -3,6 +3,7 @@
 # ksmfs --recover has a mount served again, and says whether that worked.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 complains() {
 	status=0

@@ -4,6 +4,7 @@
 # supervisor hears that it is to stop in each moment, and stops in time though there are pages to be written back.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 mount_with_log
 super=$(supervisor)

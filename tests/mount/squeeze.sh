@@ -38,6 +38,7 @@ dirty_max() {
 	limit_group $((256 << 20))
 	in_group "$KSMFS" -o size=1g "test-$$" "$M"
 	[ "$(dirty_max)" -le $((9 << 20)) ] || die "in a group with a limit $(dirty_max) bytes may be dirty"
+	needs_resends
 	"$KSMFS" --upgrade "$M" >/dev/null || die "no upgrade"
 	[ "$(dirty_max)" -le $((9 << 20)) ] || die "after an upgrade $(dirty_max) bytes may be dirty"
 	limit_group

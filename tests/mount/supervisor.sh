@@ -5,6 +5,7 @@
 # own mount along, no other's.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 needs prlimit unshare
 

@@ -19,6 +19,7 @@ echo "$M" >>"$T/mounts"
 [ "$(findmnt -n -o OPTIONS "$M" | cut -d , -f 1-2)" = rw,nosuid ] || die "options: $(findmnt -n -o OPTIONS "$M")"
 echo content >"$M/file"
 worker=$(worker)
+needs_resends
 run ExecReload
 [ "$(cat "$M/file")" = content ] || die "reloaded, and the file is gone"
 replaced() {

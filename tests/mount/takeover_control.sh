@@ -3,6 +3,7 @@
 # Who has begun to read a control file when the worker dies reads on in the text of that moment; read from its start
 # again it says what is true now.  Settings stay, what only grows goes on growing, and the check is clean.
 . "$TESTS/lib.sh"
+needs_resends
 needs python3
 
 mount_ksmfs

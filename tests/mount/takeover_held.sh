@@ -4,6 +4,7 @@
 # mappings with dirty pages, files without a name, directories half listed, pipes, sockets, watches, programs that run.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 mount_ksmfs size=512m
 python3 - "$M" <<'PY' || die "a takeover has taken something away"

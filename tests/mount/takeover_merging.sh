@@ -4,6 +4,7 @@
 # the dead worker had taken of memory has gone back, and index.db says what is.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 needs python3
 
 mkdir "$T/db"

@@ -4,6 +4,7 @@
 # anywhere: a database, archives, a build tree that is copied, moved and removed, shared memory between processes.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 needs tar find cp
 
 mount_ksmfs size=512m

@@ -4,6 +4,7 @@
 # that is killed while it serves: who works on the mount only waits.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 mount_ksmfs size=256m
 python3 - "$M" <<'PY' || die "somebody did more than wait"

@@ -4,6 +4,7 @@
 # times, attributes, access lists, flags, handles, holes, what was said about merging, limits and figures.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 mount_ksmfs size=256m,nr_inodes=5k
 KSMFSCTL=${KSMFSCTL:-${BUILD:?}/tools/ksmfsctl} python3 - "$M" <<'PY' || die "a takeover has changed something"

@@ -4,6 +4,7 @@
 # still has another in its place: who works on the mount only waits.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 mount_ksmfs size=256m
 python3 - "$M" "$([ "${SCALE:-}" = small ] && echo 3 || echo 10)" <<'PY' || die "somebody did more than wait"

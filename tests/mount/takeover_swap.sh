@@ -4,6 +4,7 @@
 # request into it or an answer out of it: workers may be killed meanwhile, and nobody gets an error.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 [ -w /proc/sys/vm/compact_memory ] || skip "memory cannot be compacted"
 echo 1 >/proc/sys/vm/compact_memory &

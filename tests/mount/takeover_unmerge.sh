@@ -4,6 +4,7 @@
 # merging and full_scans begin anew as the writer of `run` has it.  A scan that is cut short is made again.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 mount_ksmfs size=512m
 [ -e "$M/.ksmfs/debug/kill_at" ] || skip "this build has no hooks"

@@ -128,7 +128,7 @@ kills() {
 			kill -KILL "$pid" 2>/dev/null || true
 		done
 		sleep 1.1
-		[ -e "$T/stop" ] || kill_worker
+		[ -e "$T/stop" ] || ! resends || kill_worker
 	done
 }
 set_attr trim_mode closed

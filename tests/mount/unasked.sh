@@ -5,6 +5,7 @@
 # the kernel believes that there is none.  And who was killed while a worker had his request does not wait for another.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 mount_with_log
 super=$(supervisor)

@@ -6,6 +6,7 @@
 # In a mount namespace of its own, where /dev/fuse is open to everybody, as it is on most machines.
 . "${TESTS:?}/private.sh"
 . "${TESTS:?}/lib.sh"
+needs_resends
 
 needs python3
 mknod -m 666 "$T/fuse" c 10 229

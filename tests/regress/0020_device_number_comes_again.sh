@@ -22,6 +22,7 @@ for n in $(seq 20); do
 	[ -z "$again" ] || break
 done
 [ -n "$again" ] || { kill -CONT "$old" && skip "the number does not come again"; }
+resends || { kill -CONT "$old" && needs_resends; }
 "$KSMFS" --upgrade "$again" >"$T/out" 2>&1 || die "with an old supervisor that has stopped: $(cat "$T/out")"
 kill -CONT "$old"
 within 10 test ! -d "/proc/$old" || die "the old supervisor does not go"
