@@ -23,10 +23,6 @@
 
 enum { FIRST_FD = 3, SYS_cachestat_ = 451 };
 
-/* Three parts in forty of the time, somebody has waited for memory.  Who may not have threads of the kernel for it is
- * allowed windows of whole two seconds only. */
-static const char pressure[] = "some 150000 2000000";
-
 /* How the kernel tells a file of FUSE by a handle: 64 bits of inode number, upper half first, and a generation, of
  * which ours have none (their numbers never recur). */
 enum { HANDLE_TYPE = 0x81 };
@@ -152,75 +148,44 @@ static void clone_mount(const struct notify_start *start)
 	_exit(0);
 }
 
-/* A descriptor that tells when memory is short, or -1: it may be there and take no trigger from us. */
-static int watch(const char *path)
-{
-	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
-
-	if (fd >= 0 && write(fd, pressure, sizeof(pressure)) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	return fd;
-}
-
-static int watch_group(void)
-{
-	char line[PATH_MAX] = "", path[PATH_MAX + 64];
-	ssize_t n;
-	int fd;
-
-	fd = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
-	if (fd >= 0)
-		close(fd);
-	if (n < 0 || strncmp(line, "0::", 3) != 0)
-		return -1;
-	line[strcspn(line, "\n")] = '\0';
-	snprintf(path, sizeof(path), "/sys/fs/cgroup%s/memory.pressure", line + 3);
-	return watch(path);
-}
-
-/* Of the machine, or else of our own group. */
-static void watch_pressure(void)
-{
-	notify.pressure_fd = watch("/proc/pressure/memory");
-	if (notify.pressure_fd < 0)
-		notify.pressure_fd = watch_group();
-	if (notify.pressure_fd < 0)
-		log_info("the kernel does not tell when memory is short: files' pages are trimmed by age alone");
-}
-
 /* What the supervisor has open is none of ours, /dev/fuse above all (N2). */
-static void keep_fds(int *a, int *b)
+static void keep_fds(int *fds[], int count)
 {
-	int high = MAX(*a, *b) + FIRST_FD + 2;
+	int high = FIRST_FD + count;
 
-	*a = fcntl(*a, F_DUPFD_CLOEXEC, high);
-	*b = fcntl(*b, F_DUPFD_CLOEXEC, high);
-	if (*a < 0 || *b < 0 || dup2(*a, FIRST_FD) < 0 || dup2(*b, FIRST_FD + 1) < 0)
-		_exit(1);
-	*a = FIRST_FD;
-	*b = FIRST_FD + 1;
-	close_range(FIRST_FD + 2, UINT_MAX, 0);
+	for (int i = 0; i < count; i++)
+		high = MAX(high, *fds[i] + 1);
+	for (int i = 0; i < count; i++)
+		if (*fds[i] >= 0 && (*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, high)) < 0)
+			_exit(1);
+	for (int i = 0; i < count; i++) {
+		if (*fds[i] < 0)
+			continue;
+		if (dup3(*fds[i], FIRST_FD + i, O_CLOEXEC) < 0)
+			_exit(1);
+		*fds[i] = FIRST_FD + i;
+	}
+	close_range((unsigned)(FIRST_FD + count), UINT_MAX, 0);
 }
 
 static void begin(const struct notify_start *start)
 {
+	int *kept[] = {&notify.clone_fd, &notify.errand_fd, &notify.pressure_fd};
+
 	title_set("ksmfs-notify", start->mountpoint);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != start->supervisor)
 		_exit(1);
 	notify.errands = &start->session->errands;
 	notify.errand_fd = start->errand_fd;
+	notify.pressure_fd = start->pressure_fd;
 	clone_mount(start);
 	if (privileges_drop(ROLE_NOTIFIER) < 0 || privileges_seal() < 0)
 		_exit(1);
 	atomic_store(&notify.errands->notifier, getpid());
-	keep_fds(&notify.clone_fd, &notify.errand_fd); /* whoever waits for us sees the end of a pipe */
+	keep_fds(kept, ARRAY_SIZE(kept)); /* whoever waits for us sees the end of a pipe */
 	notify.mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (notify.mounts_fd < 0)
 		_exit(1);
-	watch_pressure();
 }
 
 /* --- the loop ------------------------------------------------------------------------------------ */

@@ -25,7 +25,8 @@
 
 struct notify_start {
 	struct session *session;
-	int errand_fd; /* an eventfd: there are errands */
+	int errand_fd;   /* an eventfd: there are errands */
+	int pressure_fd; /* tells when memory is short; -1: nothing does */
 	const struct mountinfo *mount;
 	const char *mountpoint;
 	pid_t supervisor;

@@ -18,6 +18,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "core/cgroup.h"
 #include "core/log.h"
 #include "fs/privileges.h"
 
@@ -92,6 +93,44 @@ static bool may_lock_all(void)
 	if (privileges_can_lock())
 		return true;
 	return getrlimit(RLIMIT_MEMLOCK, &limit) == 0 && limit.rlim_cur == RLIM_INFINITY;
+}
+
+/* Three parts in forty of the time, somebody has waited for memory.  Who may not have threads of the kernel for it is
+ * allowed windows of whole two seconds only. */
+static const char waited[] = "some 150000 2000000";
+
+/* It may be there and take no trigger from us. */
+static int watch(const char *path)
+{
+	int fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, waited, sizeof(waited)) < 0) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
+}
+
+static int watch_group(void)
+{
+	struct cgroup group;
+	char path[sizeof(group.path) + 32];
+
+	if (cgroup_find(CGROUP_V2, &group) < 0)
+		return -1;
+	snprintf(path, sizeof(path), "%s/memory.pressure", group.path);
+	return watch(path);
+}
+
+int pressure_watch(void)
+{
+	int fd = watch("/proc/pressure/memory");
+
+	if (fd < 0)
+		fd = watch_group();
+	if (fd < 0)
+		log_info("the kernel does not tell when memory is short: files' pages are trimmed by age alone");
+	return fd;
 }
 
 /* What malloc() would give back of a heap stays where that is locked.  So what is large never comes from one: by itself

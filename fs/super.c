@@ -48,6 +48,7 @@ struct super super = {
 	.inodes_fd = -1,
 	.ready_fd = -1,
 	.errand_fd = -1,
+	.pressure_fd = -1,
 	.client_fd = -1,
 	.predecessor_fd = -1,
 	.watch = {
@@ -81,6 +82,7 @@ void super_clean_up(void)
 	close_fd(&super.frames_fd);
 	close_fd(&super.inodes_fd);
 	close_fd(&super.errand_fd);
+	close_fd(&super.pressure_fd);
 	rundir_remove(&super.rundir);
 	order_close(&super.watch.order_fd, super.order_path);
 	close_fd(&super.predecessor_fd);
@@ -238,6 +240,7 @@ static pid_t fork_notifier(void)
 	const struct notify_start start = {
 		.session = super.session,
 		.errand_fd = super.errand_fd,
+		.pressure_fd = super.pressure_fd,
 		.mount = &super.mount.info,
 		.mountpoint = super.mount.path,
 		.supervisor = getpid(),
@@ -323,6 +326,8 @@ static int start_mount(const struct options *o, const char *source, const char *
 	if (r < 0)
 		return why_errno(why, r, "cannot watch signals");
 	pressure_mark();
+	if (privileges_can_mount()) /* else nobody trims */
+		super.pressure_fd = pressure_watch();
 	r = privileges_drop(ROLE_SUPERVISOR);
 	if (r < 0)
 		return why_errno(why, r, "cannot drop privileges");

@@ -21,7 +21,8 @@ struct super {
 	struct session *session;
 	int session_fd, frames_fd, inodes_fd;
 	int ready_fd; /* for the first worker */
-	int errand_fd; /* wakes the notifier; -1: this mount has none */
+	int errand_fd;   /* wakes the notifier; -1: this mount has none */
+	int pressure_fd; /* what tells it that memory is short; -1: nothing */
 	struct watch watch;
 	char order_path[PATH_MAX];
 

@@ -22,6 +22,7 @@
 #include "core/log.h"
 #include "core/volume.h"
 #include "fs/order.h"
+#include "fs/pressure.h"
 #include "fs/privileges.h"
 #include "fs/successor.h"
 #include "fs/title.h"
@@ -36,6 +37,7 @@ static const struct handover_row rows[] = {
 	HANDOVER_ROW("unmounter_pipe", HANDOVER_FD, super.mount.unmounter_fd),
 	HANDOVER_ROW("directory_lock", HANDOVER_FD, super.rundir.lock_fd),
 	HANDOVER_ROW("orders", HANDOVER_FD, super.watch.order_fd),
+	HANDOVER_MORE("pressure", HANDOVER_FD, super.pressure_fd),
 	HANDOVER_MORE("workers_left", HANDOVER_NUMBER, super.watch.left),
 	HANDOVER_MORE("notifier_left", HANDOVER_NUMBER, super.watch.notifier_past),
 	HANDOVER_MORE("client", HANDOVER_FD, super.client_fd),
@@ -211,6 +213,8 @@ static int take_over(struct why *why)
 	if (r < 0)
 		return why_errno(why, r, "cannot drop privileges");
 	super_lock_memory();
+	if (super.pressure_fd < 0 && super.mount.unmounter_fd < 0) /* its notifier looked for itself */
+		super.pressure_fd = pressure_watch();
 	super_make_errands();
 	r = super_run_worker(why);
 	if (r == 0)
