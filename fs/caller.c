@@ -29,7 +29,7 @@ struct status {
 	bool is_in_group;
 	pid_t pid; /* in the PID namespace of /proc; 0: in one below it as well */
 	bool is_user; /* no thread of the kernel */
-	bool has_memory; /* nor one as far as older kernels tell */
+	bool is_told; /* Linux 6.8 says so itself; before it, who has memory is a user */
 	uint64_t capabilities; /* effective, in whatever user namespace */
 	uint64_t pending; /* signals, its own and its process's */
 };
@@ -79,10 +79,12 @@ static void read_line(const char *line, struct status *s)
 	/* A number for each namespace that it is in, from that of /proc on. */
 	if (strncmp(line, "NSpid:", 6) == 0 && read_numbers(line + 6, number) == 1)
 		s->pid = (pid_t)number[0];
-	if (strcmp(line, "Kthread:\t0\n") == 0) /* told by kernels that keep users to themselves */
+	if (strncmp(line, "Kthread:", 8) == 0) {
+		s->is_told = true;
+		s->is_user = strtoul(line + 8, NULL, 10) == 0;
+	}
+	if (strncmp(line, "VmSize:", 7) == 0 && !s->is_told)
 		s->is_user = true;
-	if (strncmp(line, "VmSize:", 7) == 0)
-		s->has_memory = true;
 	if (strncmp(line, "CapEff:", 7) == 0)
 		s->capabilities = strtoull(line + 7, NULL, 16);
 	if (strncmp(line, "SigPnd:", 7) == 0 || strncmp(line, "ShdPnd:", 7) == 0)
@@ -182,10 +184,9 @@ bool caller_is_in(fuse_req_t req, gid_t group)
 bool caller_is_admin(fuse_req_t req)
 {
 	pid_t thread = fuse_req_ctx(req)->pid;
-	struct status s;
+	struct status s = status_of_thread(thread, 0);
 
-	return find_thread(thread, 0, &s) && s.has_memory && (s.capabilities & UINT64_C(1) << CAP_SYS_ADMIN) &&
-	       has_all_users(thread);
+	return (s.capabilities & UINT64_C(1) << CAP_SYS_ADMIN) && has_all_users(thread);
 }
 
 bool caller_is_killed(pid_t thread)

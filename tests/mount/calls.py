@@ -5,6 +5,7 @@ import ctypes
 import errno
 import fcntl
 import os
+import re
 import struct
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -17,6 +18,11 @@ RENAME_NOREPLACE, RENAME_EXCHANGE, RENAME_WHITEOUT = 1, 2, 4
 
 # rwx for the owner, r-x for user 5 and the group, by a mask of r-x, and nothing for others.
 ACL = struct.pack("=I" + "HHI" * 5, 2, 1, 7, 2**32 - 1, 2, 5, 5, 4, 5, 2**32 - 1, 16, 5, 2**32 - 1, 32, 0, 2**32 - 1)
+
+
+def linux(major, minor):
+    """Is the kernel as new as that?"""
+    return tuple(int(re.match("[0-9]*", n)[0] or 0) for n in os.uname().release.split(".")[:2]) >= (major, minor)
 
 
 def checked(r):

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The worker of a mount, for tests that let another one take over."""
 import os
-import re
 import signal
 import sys
 import time
+from calls import linux
 
 # Workers that die more often in a row than this, none of them having served for a second, are not replaced any more.
 IN_A_ROW = 9
@@ -13,7 +13,7 @@ killed = 0
 
 def resends():
     """Does this kernel send again what a worker has left unanswered, as Linux 6.9 does?"""
-    return tuple(int(re.match("[0-9]*", n)[0] or 0) for n in os.uname().release.split(".")[:2]) >= (6, 9)
+    return linux(6, 9)
 
 
 def process(role, mount):
