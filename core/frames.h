@@ -41,7 +41,7 @@ struct frame_info {
 	uint32_t tag;
 };
 
-/* What one of its slots takes of a frame, in parts of a byte: so what few take adds up, however many they share it with. */
+/* What one of its slots takes of a frame, in parts of a byte: so what few take adds up, however many share it. */
 enum { FRAMES_PART_BITS = 16 };
 static inline uint64_t frames_part(const struct frame_info *info)
 {

@@ -7,8 +7,8 @@
  *   unswept -> WARM           it is needed before that                          [refill]
  *
  * What is unswept is not warm: nobody knows whether it has memory, and of a large store that has become empty, finding
- * out would take long before the first request is answered.  It is what lies between two numbers, is held (frames_map.c),
- * and has a word of 0.
+ * out would take long before the first request is answered.  It is what lies between two numbers, is held
+ * (frames_map.c), and has a word of 0.
  */
 #include "frames_inside.h"
 

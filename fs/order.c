@@ -263,8 +263,8 @@ static int receive_answer(int fd, const char *path, struct why *why)
 	return why_say(why, memcmp(text, "ok ", 3) == 0 ? 0 : -ECANCELED, "%s", text + 3);
 }
 
-/* A socket connected to the supervisor, in whichever directory of the mount's owner it is.  What is his may be a link to
- * the socket of somebody else, of root above all. */
+/* A socket connected to the supervisor, in whichever directory of the mount's owner it is.  What is his may be a link
+ * to the socket of somebody else, of root above all. */
 static int reach_supervisor(const struct mountinfo *mount, int fd, struct ucred *ret)
 {
 	char base[PATH_MAX], name[32];

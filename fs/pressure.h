@@ -17,8 +17,8 @@
 void pressure_mark(void);
 
 /* A descriptor for poll(2), POLLPRI, that tells when somebody waits for memory: on the machine, or else in our control
- * group.  -1: the kernel does not tell, which is said in the log.  Before capabilities are dropped: before Linux 6.4 only
- * those with CAP_SYS_RESOURCE are told, at this one open. */
+ * group.  -1: the kernel does not tell, which is said in the log.  Before capabilities are dropped: before Linux 6.4
+ * only those with CAP_SYS_RESOURCE are told, at this one open. */
 int pressure_watch(void);
 
 /* Have all that this process maps, now and later, stay in memory once it is there; what arena_stay_swappable() is

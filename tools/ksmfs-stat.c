@@ -303,7 +303,7 @@ static int read_settled(const char *mount, struct figures *ret)
 	for (int tries = 5; r == 0 && tries > 0 && ret->value[ATTR_store_cache_age_ms] < 0; tries--) {
 		struct figures next = { 0 };
 
-		usleep(100000);
+		nanosleep(&(struct timespec){ .tv_nsec = 100000000 }, NULL);
 		r = read_figures(mount, &next);
 		*ret = next;
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tests/crash/killer.c - half of the deaths come at random moments, some of these in bursts; half at named points.
  *
- * A supervisor does not replace workers that die all the time.  So now and then one may live for a while, and the supervisor
- * is told that it is over: on a busy machine "a while" may not be the second that it wants to see.
+ * A supervisor does not replace workers that die all the time.  So now and then one may live for a while, and the
+ * supervisor is told that it is over: on a busy machine "a while" may not be the second that it wants to see.
  */
 #include "killer.h"
 

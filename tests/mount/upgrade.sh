@@ -196,10 +196,10 @@ served_by "$T/ksmfs"
 # But a user's link to the socket of a mount of root's leads root nowhere.
 mount_ksmfs size=8m "$T/roots"
 mine=$T/run/ksmfs/$(awk -v at="$M" '$5 == at { print $3 }' /proc/self/mountinfo)
-mv "$mine" "$T/home/mine"
+mv "$mine" "$T/socket"
 ln -s "/run/ksmfs/$(awk -v at="$T/roots" '$5 == at { print $3 }' /proc/self/mountinfo)" "$mine"
 ! XDG_RUNTIME_DIR=$T/run "$T/ksmfs-later" --upgrade "$M" >"$T/out" 2>&1 || die "root was led astray: $(cat "$T/out")"
-mv "$T/home/mine" "$mine"
+mv "$T/socket" "$mine"
 unmount "$T/roots"
 within 10 as_user fusermount3 -u "$M" || die "fusermount3 -u"
 within 10 no_processes "$M" || die "left processes: $(processes "$M")"
