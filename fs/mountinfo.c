@@ -203,12 +203,6 @@ static bool read_id(const char *path, unsigned which, uint64_t *ret)
 	return true;
 }
 
-void mountinfo_identify(struct mountinfo *m, const char *path)
-{
-	if (!read_id(path, STATX_UNIQUE, &m->unique))
-		m->unique = 0;
-}
-
 bool mountinfo_is_hidden(const struct mountinfo *m, const char *at)
 {
 	uint64_t id;
@@ -229,6 +223,14 @@ static int find_unique(uint64_t unique, char ret[PATH_MAX])
 		return -EIO;
 	snprintf(ret, PATH_MAX, "%s", point);
 	return 0;
+}
+
+void mountinfo_identify(struct mountinfo *m, const char *path)
+{
+	char at[PATH_MAX];
+
+	if (!read_id(path, STATX_UNIQUE, &m->unique) || find_unique(m->unique, at) < 0)
+		m->unique = 0;
 }
 
 int mountinfo_where(const struct mountinfo *m, const char *path, char ret[PATH_MAX])

@@ -15,7 +15,7 @@
 
 struct mountinfo {
 	unsigned long id; /* of this mount in this namespace; a later one may get it again */
-	uint64_t unique;  /* no other mount ever has it; 0 where the kernel cannot tell (before Linux 6.8) */
+	uint64_t unique;  /* no other mount ever has it; 0 where nobody can be asked (before Linux 6.8) */
 	unsigned major, minor;
 	uid_t owner;  /* who mounted it: the user_id of a FUSE file system */
 	bool is_root; /* of its file system, not of a directory in it */

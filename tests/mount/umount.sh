@@ -39,3 +39,26 @@ exec 3<"$M/f"
 umount "$M" 2>/dev/null && die "unmounted while a file was open"
 [ "$(cat "$M/f")" = content ] || die "content after a refused umount"
 exec 3<&-
+unmount
+
+# The same where a filter of system calls, as containers have, refuses the newest way to find a mount.
+cat >"$T/filtered.py" <<'PY'
+import ctypes, os, struct, sys
+
+LOAD, JUMP_IF_EQUAL, RETURN, STATMOUNT, REFUSED, ALLOWED = 0x20, 0x15, 0x06, 457, 0x50001, 0x7fff0000
+program = [(LOAD, 0, 0, 0), (JUMP_IF_EQUAL, 0, 1, STATMOUNT), (RETURN, 0, 0, REFUSED), (RETURN, 0, 0, ALLOWED)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in program))
+head = ctypes.create_string_buffer(struct.pack("HP", len(program), ctypes.addressof(code)))
+if ctypes.CDLL(None).prctl(22, 2, head, 0, 0): # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+    sys.exit("no filter")
+os.execv(sys.argv[1], sys.argv[1:])
+PY
+python3 "$T/filtered.py" "$KSMFS" -o size=8m "test-$$" "$M" || die "no mount where calls are filtered"
+echo "$M" >>"$T/mounts"
+kill_worker
+check
+unmount || die "filtered calls"
+python3 "$T/filtered.py" "$KSMFS" -o size=8m "test-$$" "$M"
+kill -TERM "$(supervisor)"
+within 10 no_processes "$M" || die "filtered calls and SIGTERM: $(processes "$M")"
+! is_mounted "$M" || die "filtered calls and SIGTERM leave the mount"
