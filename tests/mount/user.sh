@@ -31,6 +31,35 @@ as_user sh -eu -c 'echo content >"$1/f"; cp "$1/f" "$1/g"; cat "$1/g"; cat "$1/.
 	die "using it"
 [ "$(cat "$T/out")" = "content
 ok" ] || die "content and check: $(cat "$T/out")"
+# Nobody may purge here: holes that were read for nothing leave the page cache when the first who can store into the file
+# has it open, and are paid for then.
+python3 - "$M" <<'PY' || die "who is the first to store"
+import mmap, os, sys
+
+LENGTH = 256 << 10
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+os.chdir(sys.argv[1])
+
+
+def reserved():
+    with open(".ksmfs/store/reserved_pages") as f:
+        return int(f.read())
+
+
+with open("sparse", "wb") as f:
+    f.truncate(LENGTH)
+with open("sparse", "rb") as f:
+    assert f.read() == bytes(LENGTH)
+assert reserved() == 0, reserved()
+fd = os.open("sparse", os.O_RDWR)
+with mmap.mmap(fd, LENGTH) as m:
+    assert m[:] == bytes(LENGTH)
+    assert reserved() == LENGTH // 4096, reserved()
+os.close(fd)
+os.unlink("sparse")
+PY
 # Limits are his to change, flags are root's.
 as_user "$T/ksmfs" -o remount,size=32m,nr_inodes=50 src "$M" || die "a remount"
 [ "$(as_user stat -f -c '%b %c' "$M")" = "8192 50" ] || die "limits: $(as_user stat -f -c '%b %c' "$M")"
