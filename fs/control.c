@@ -204,6 +204,7 @@ int control_new(struct volume *v, struct texts *texts, enum control_mode mode, s
 		return -ENOMEM;
 	c->volume = v;
 	c->texts = texts;
+	texts_take_over(texts);
 	c->mode = mode;
 	c->uid = geteuid();
 	c->gid = getegid();
@@ -484,6 +485,11 @@ int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, co
 	*ret_fh |= texts_keep(c->texts, unique, bytes, len);
 	free(bytes);
 	return 0;
+}
+
+void control_opened(struct control *c, uint64_t fh)
+{
+	texts_told(c->texts, fh & ~FOR_ALL);
 }
 
 bool control_is_guarded(const struct control *c, uint64_t ino, uint64_t fh, uid_t *ret_owner)

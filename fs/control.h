@@ -52,6 +52,7 @@ bool control_is_long(const struct control *c, uint64_t ino);
 /* `unique` is the request's: sent again, it opens once. */
 int control_open(struct control *c, uint64_t ino, int flags, uint64_t unique, const struct interrupt *interrupt,
 		 uint64_t *ret_fh) must_check;
+void control_opened(struct control *c, uint64_t fh); /* that has been answered */
 /* Opened since figures are for *ret_owner and root alone: the kernel may have looked at the mode just before. */
 bool control_is_guarded(const struct control *c, uint64_t ino, uint64_t fh, uid_t *ret_owner);
 void control_release(struct control *c, uint64_t fh);

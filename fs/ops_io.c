@@ -75,7 +75,9 @@ static void open_now(const struct control_job *job, const struct interrupt *inte
 	}
 	if (r < 0)
 		reply_result(job->req, r);
-	else if (!reply_open(job->req, FOPEN_DIRECT_IO | FOPEN_NOFLUSH, fh))
+	else if (reply_open(job->req, FOPEN_DIRECT_IO | FOPEN_NOFLUSH, fh))
+		control_opened(control, fh);
+	else
 		control_release(control, fh);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* fs/texts.c - the bytes first, then the word that says that they count.
  *
- *   free -> used   complete                          [texts_keep]
+ *   free -> untold complete                          [texts_keep]
+ *   untold -> used its OPEN has been answered        [texts_told]
+ *   untold -> free it has not, and its worker died   [texts_take_over]
  *   used -> used   made anew for who reads it again  [texts_replace]
  *   used -> free   RELEASE                           [texts_drop]
  *
@@ -16,6 +18,7 @@
 #include <sys/mman.h>
 
 enum { LONG = 8 }; /* places */
+enum { USED = 1, UNTOLD };
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
@@ -49,7 +52,7 @@ static void clear(struct texts *t, unsigned n)
 {
 	size_t bytes = (size_t)t->text[n].places * PAGE_BYTES;
 
-	t->text[n].used = false;
+	t->text[n].used = 0;
 	if (t->text[n].places > LONG && munlock(t->bytes[n], bytes) == 0)
 		(void)madvise(t->bytes[n], bytes, MADV_REMOVE);
 }
@@ -92,7 +95,7 @@ uint64_t texts_keep(struct texts *t, uint64_t unique, const char *bytes, size_t 
 			t->text[n].generation++;
 			t->text[n].was_read = false;
 			t->text[n].unique = unique;
-			t->text[n].used = true;
+			t->text[n].used = UNTOLD;
 			fh = (uint64_t)t->text[n].generation << 32 | (n + 1);
 		}
 	}
@@ -106,6 +109,25 @@ static unsigned find(const struct texts *t, uint64_t fh)
 	uint32_t n = (uint32_t)fh - 1;
 
 	return n < TEXTS && t->text[n].used && t->text[n].generation == fh >> 32 ? n : (unsigned)TEXTS;
+}
+
+void texts_told(struct texts *t, uint64_t fh)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&mutex);
+	n = find(t, fh);
+	if (n < TEXTS)
+		t->text[n].used = USED;
+	pthread_mutex_unlock(&mutex);
+}
+
+/* Who asked may have been killed, too, and asks no more. */
+void texts_take_over(struct texts *t)
+{
+	for (unsigned n = 0; n < TEXTS; n++)
+		if (t->text[n].used == UNTOLD)
+			clear(t, n);
 }
 
 ssize_t texts_copy(const void *bytes, size_t len, uint64_t offset, char *buf, size_t size)

@@ -126,6 +126,25 @@ static void drop__what_is_gone_is_not_found(void **state)
 	assert_false(texts_read(t, 0, 0, text_of('z'), 10, &n));
 }
 
+static void take_over__what_no_open_was_answered_with_is_free(void **state)
+{
+	struct texts *t = *state;
+	uint64_t told = texts_keep(t, 2, text_of('x'), LONG);
+	ssize_t n;
+
+	texts_told(t, told);
+	for (unsigned round = 1; round <= TEXTS; round++) {
+		uint64_t untold = texts_keep(t, 2 + 2 * round, text_of('y'), LONG);
+
+		assert_int_not_equal(untold, 0);
+		assert_true(says(t, untold, 'y', LONG));
+		texts_take_over(t);
+		assert_false(texts_read(t, untold, 0, text_of('z'), 10, &n));
+		texts_told(t, untold); /* too late */
+		assert_true(says(t, told, 'x', LONG));
+	}
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -136,6 +155,7 @@ int main(void)
 		TEST(keep__there_is_an_end),
 		TEST(keep__sent_again_it_takes_no_more_room),
 		TEST(drop__what_is_gone_is_not_found),
+		TEST(take_over__what_no_open_was_answered_with_is_free),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
