@@ -9,6 +9,7 @@
  * the daemon told; with -f the caller is the daemon.
  */
 #include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,9 +82,12 @@ static int print_help(void)
 
 /* --- the log ------------------------------------------------------------------------------------- */
 
+/* Not while that would wait: for who reads a pipe, or has stopped a terminal. */
 static void log_to_stderr(enum log_level level, const char *line)
 {
-	if (level < LOG_LEVEL_DEBUG)
+	struct pollfd room = {.fd = STDERR_FILENO, .events = POLLOUT};
+
+	if (level < LOG_LEVEL_DEBUG && poll(&room, 1, 0) > 0 && (room.revents & POLLOUT))
 		fprintf(stderr, "ksmfs: %s\n", line);
 }
 

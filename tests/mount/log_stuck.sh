@@ -38,3 +38,16 @@ for _ in 1 2 3 4 5; do # each death is said, and each takeover
 	kill_worker KILL 8
 done
 [ "$(timeout -s KILL 20 cat "$M/f")" = content ] || die "a log that nobody reads stops the mount"
+unmount
+
+# Nor does a pipe that nobody reads, in the foreground.
+mkfifo "$T/pipe"
+exec 5<>"$T/pipe"
+timeout -s KILL 0.5 cat /dev/zero >&5 || : "it is full"
+"$KSMFS" -f -o size=8m "test-$$" "$M" 2>&5 &
+ends_with_test
+within 10 test -d "$M/.ksmfs" || die "not mounted, for want of somebody who reads the log"
+echo "$M" >>"$T/mounts"
+echo content >"$M/f"
+kill_worker
+[ "$(timeout -s KILL 20 cat "$M/f")" = content ] || die "a pipe that nobody reads stops the mount"
