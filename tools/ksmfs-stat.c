@@ -127,10 +127,12 @@ static void print_bytes(const char *what, int64_t bytes, const char *note)
 	printf("  %-28s %14s  %s\n", what, text_bytes((double)bytes, buf), note);
 }
 
-static const char *judge(int64_t saving, int64_t data)
+static const char *judge(int64_t saving, int64_t cache, int64_t data)
 {
 	if (saving >= 0)
 		return "memory that tmpfs would take more";
+	if (saving + cache > 0)
+		return "a loss, for as long as the kernel keeps the second copy";
 	return data < little_data ? "a loss, as of any mount that holds so little: the daemon itself takes some MiB" :
 				    "a loss: tmpfs would take less memory";
 }
@@ -138,8 +140,8 @@ static const char *judge(int64_t saving, int64_t data)
 static void print_summary(const char *mount, const struct figures *f)
 {
 	const int64_t *v = f->value;
-	int64_t data = v[ATTR_store_data_bytes], saving = v[ATTR_store_net_saving];
-	int64_t overhead = data - v[ATTR_store_frame_bytes] - v[ATTR_store_cache_bytes] - saving;
+	int64_t data = v[ATTR_store_data_bytes], saving = v[ATTR_store_net_saving], cache = v[ATTR_store_cache_bytes];
+	int64_t overhead = data - v[ATTR_store_frame_bytes] - cache - saving;
 
 	printf("%s\n", mount);
 	print_bytes("data in files", data, "what tmpfs would hold in memory");
@@ -149,10 +151,12 @@ static void print_summary(const char *mount, const struct figures *f)
 		printf("  %-28s %14s  %s\n", "page cache", "not known",
 		       "nobody has looked yet, or can (a mount of an ordinary user, Linux before 6.5)");
 	else
-		print_bytes("page cache", v[ATTR_store_cache_bytes], "a second copy, which the kernel gives up when memory is short");
-	print_bytes("NET SAVING", saving, judge(saving, data));
+		print_bytes("page cache", cache, "a second copy, which the kernel gives up when memory is short");
+	print_bytes("NET SAVING", saving, judge(saving, cache, data));
 	if (data > 0 && -saving <= data)
 		printf("  %-28s %13.1f%%  of the data in files\n", "", 100.0 * (double)saving / (double)data);
+	if (cache > 0)
+		print_bytes("without the page cache", saving + cache, "what is saved when memory is short");
 	print_bytes("saved by sharing", v[ATTR_pages_sharing] * PAGE_BYTES, "slots on a frame that another slot has too");
 	print_bytes("saved by zero pages", v[ATTR_ksm_zero_pages] * PAGE_BYTES, "pages of zeroes, without a frame");
 	print_bytes("general_profit", v[ATTR_general_profit], "these two, less what it takes to find equal pages");

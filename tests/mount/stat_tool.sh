@@ -19,6 +19,21 @@ done
 settle
 "$stat_" "$M" >"$T/out"
 grep -q 'saved by sharing *2.0 MiB' "$T/out" || die "two of three MiB are saved: $(cat "$T/out")"
+# 32 MiB that take no memory, but all of them in the page cache as well: a loss now, and none without that.
+for i in 1 2 3 4; do
+	dd if=/dev/zero of="$M/zero$i" bs=1M count=8 status=none
+	cat "$M/zero$i" >/dev/null
+done
+cached() {
+	"$stat_" "$M" >"$T/out"
+	grep -qE '^  page cache +3[0-9]\.' "$T/out"
+}
+if [ "$(attr store/cache_age_ms)" -ge 0 ]; then
+	within 20 cached || die "the page cache has 32 MiB: $(cat "$T/out")"
+	grep -qE '^  NET SAVING +-.* a loss, for as long as' "$T/out" || die "with the page cache: $(cat "$T/out")"
+	grep -qE '^  without the page cache +[1-9].* MiB ' "$T/out" || die "without the page cache: $(cat "$T/out")"
+fi
+rm "$M"/zero*
 "$stat_" --raw "$M" | grep -qx 'pages_sharing 512' || die "--raw"
 set_attr max_kernel_pages 18446744073709551615
 "$stat_" --raw "$M" >"$T/raw"
