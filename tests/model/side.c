@@ -181,11 +181,6 @@ bool side_knows_holes(const struct side *s, const struct stat *st)
 	return !side_lends(s, st) && !(*side_taint(s, st) & (TAINT_BLOCKS | TAINT_HOLES));
 }
 
-mode_t side_mode(const struct side *s, const struct stat *st)
-{
-	return st->st_mode & ~(mode_t)(*side_taint(s, st) & TAINT_PRIVILEGES ? S_ISUID | S_ISGID : 0);
-}
-
 /* What finds no room has moved times on tmpfs before it fails, and not on ksmfs; a write has dropped set-user-ID on
  * tmpfs, fallocate on ksmfs (README, Known differences). */
 static void taint_refused(struct side *s, const struct op *op, const struct seen *seen)

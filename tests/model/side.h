@@ -62,7 +62,6 @@ struct seen side_do(struct side *s, const struct op *op);
 bool side_is_same(const struct stat *a, const struct stat *b);
 /* What of a file must not be compared. */
 uint8_t *side_taint(const struct side *s, const struct stat *st);
-mode_t side_mode(const struct side *s, const struct stat *st);
 
 /* Whether an lseek asks for data or holes; it then leaves the position alone, which would follow from what it found. */
 bool side_is_seek(const struct op *op);

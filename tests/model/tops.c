@@ -87,10 +87,12 @@ bool top_is_guarded(int dir)
 
 void top_let_go(struct side *s, int dir)
 {
+	bool is_tenant = top_is_tenant(dir);
 	struct stat st, open;
 
 	for (unsigned i = 0; i < OP_FDS; i++)
-		if (fstat(dir, &st) == 0 && fstat(s->fds[i], &open) == 0 && side_is_same(&st, &open)) {
+		if (fstat(dir, &st) == 0 && fstat(s->fds[i], &open) == 0 &&
+		    (side_is_same(&st, &open) || (!is_tenant && !open.st_nlink))) {
 			close(s->fds[i]);
 			s->fds[i] = -1;
 		}

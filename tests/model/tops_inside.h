@@ -28,7 +28,7 @@ bool top_limit(int dir, enum limit which, char text[static TEXT_BYTES]);
 bool top_is_empty(int dir);
 bool top_is_guarded(int dir);
 /* Who has the directory itself open has another one on the model when it becomes a mount, or a record of a removed one
- * on ksmfs: nobody has. */
+ * on ksmfs: nobody has.  And before it becomes a mount nobody has a removed file open, whose directory it may be. */
 void top_let_go(struct side *s, int dir);
 
 /* On the model the directory is the root of a mount of its own; *dir is that. */

@@ -78,12 +78,13 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 bool same_attributes(const struct side *model, const struct side *subject, const struct stat *m,
 		     const struct stat *s, const char *what, struct why *why)
 {
-	uint8_t taint = *side_taint(model, m);
+	uint8_t taint = *side_taint(model, m) | *side_taint(subject, s);
+	mode_t mode = taint & TAINT_PRIVILEGES ? ~(mode_t)(S_ISUID | S_ISGID) : ~(mode_t)0;
 	const struct {
 		const char *name;
 		uint64_t m, s;
 	} fields[] = {
-		{"mode", side_mode(model, m), side_mode(subject, s)},
+		{"mode", m->st_mode & mode, s->st_mode & mode},
 		{"uid", m->st_uid, s->st_uid},
 		{"gid", m->st_gid, s->st_gid},       {"nlink", m->st_nlink, s->st_nlink},
 		{"rdev", m->st_rdev, s->st_rdev},    {"size", (uint64_t)m->st_size, (uint64_t)s->st_size},
