@@ -185,6 +185,9 @@ static ssize_t some_moved(struct copy *c, size_t left)
 	errno = EOVERFLOW;
 	if ((uint64_t)c->off + left < (uint64_t)c->off || (uint64_t)c->off2 + left < (uint64_t)c->off2)
 		return -1;
+	errno = EINVAL;
+	if (c->off < 0 || c->off2 < 0)
+		return -1;
 	n = pread(c->from, side_buffer(), left < SIDE_BUFFER ? left : SIDE_BUFFER, c->off);
 
 	if (n > 0)

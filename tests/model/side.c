@@ -182,15 +182,17 @@ bool side_knows_holes(const struct side *s, const struct stat *st)
 }
 
 /* What finds no room has moved times on tmpfs before it fails, and not on ksmfs; a write has dropped set-user-ID on
- * tmpfs, fallocate on ksmfs (README, Known differences). */
+ * tmpfs, and fallocate on ksmfs, whyever it is refused (README, Known differences). */
 static void taint_refused(struct side *s, const struct op *op, const struct seen *seen)
 {
 	const unsigned fds[] = {op->fd, op->fd2};
 	struct stat st;
 
-	for (unsigned n = 0; seen->err == ENOSPC && n < 2; n++)
+	if (seen->err != ENOSPC && (seen->err != EPERM || op->kind != OP_fallocate))
+		return;
+	for (unsigned n = 0; n < 2; n++)
 		if (fstat(s->fds[fds[n]], &st) == 0)
-			*side_taint(s, &st) |= TAINT_TIMES | TAINT_PRIVILEGES;
+			*side_taint(s, &st) |= TAINT_PRIVILEGES | (seen->err == ENOSPC ? TAINT_TIMES : 0);
 }
 
 struct seen side_do(struct side *s, const struct op *op)

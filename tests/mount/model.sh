@@ -77,10 +77,10 @@ compare() {
 # Directories in the root are tenants, whose limits change, while workers are killed, too.
 compare_tenants() {
 	all=$operations
-	for kind in tenants apart roomy; do
+	operations=$((all / 4)) kinds='tenants apart roomy'
+	[ "${MODEL_SECONDS:-0}" != 0 ] || operations=$((all / 32)) kinds='tenants apart'
+	for kind in $kinds; do
 		options=size=256m,nr_inodes=100k,noatime,suid,dev,mode=755
-		operations=$((all / 4))
-		[ "${MODEL_SECONDS:-0}" != 0 ] || operations=$((all / 24))
 		seed=$((seed + 100))
 		domain=mount
 		[ $kind != apart ] || domain=dir
