@@ -99,8 +99,8 @@ void do_stat(struct side *s, const struct op *op, struct seen *ret)
 	seen_result(ret, fstatat(s->root, op->path, &st, op->flags & 1 ? AT_SYMLINK_NOFOLLOW : 0));
 	if (ret->result < 0)
 		return;
-	uint64_t told[] = {st.st_mode & ~(mode_t)(S_ISUID | S_ISGID), st.st_uid, st.st_gid, st.st_nlink, st.st_rdev, (uint64_t)st.st_size,
-			   (uint64_t)st.st_blksize};
+	uint64_t told[] = {st.st_mode & ~(mode_t)(S_ISUID | S_ISGID), st.st_uid, st.st_gid, st.st_nlink, st.st_rdev,
+			   (uint64_t)st.st_size, (uint64_t)st.st_blksize};
 
 	seen_bytes(ret, told, sizeof(told));
 }

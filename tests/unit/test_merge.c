@@ -94,6 +94,36 @@ static void merge__what_somebody_is_at_is_left_alone(void **state)
 	assert_int_equal(merge(f, ino, 0), MERGE_INDEXED);
 }
 
+/* The two steps that scrubbing has in common with merging: who is at the page is told from what has gone. */
+static void pin__and_swing_say_who_was_before_them(void **state)
+{
+	struct fixture *f = *state;
+	struct pool *p = &f->v->pool;
+	struct pagelock_wait wait = { 0 };
+	uint64_t ino = make_file(f, "file");
+	struct inode *i = inode_of(f->v, ino);
+	uint32_t frame;
+
+	put_pages(f, ino, 0, 2, A, 1);
+	frame = slot_at(f, ino, 0);
+	gate_enter(&f->v->gate);
+	assert_true(pagelock_try(&p->pagelocks, (uint32_t)ino, 0, &wait));
+	lock_rank_leave(RANK_PAGE);
+	assert_int_equal(merge_pin(p, i, 0, frame), MERGE_BUSY);
+	assert_int_equal(merge_swing(p, i, 0, frame, SLOT_ZERO), MERGE_BUSY);
+	lock_rank_enter(RANK_PAGE);
+	pagelock_drop(&p->pagelocks, (uint32_t)ino, 0);
+	assert_int_equal(merge_pin(p, i, 1, frame), MERGE_GONE);
+	assert_int_equal(merge_swing(p, i, 1, frame, SLOT_ZERO), MERGE_GONE);
+	assert_int_equal(merge_pin(p, i, 99, frame), MERGE_GONE);
+	assert_int_equal(merge_pin(p, i, 0, frame), MERGE_HELD);
+	gate_leave(&f->v->gate);
+	assert_int_equal(frame_at(f, ino, 0).pins, 1);
+	content_unpin(p->content, frame);
+	assert_int_equal(slot_at(f, ino, 0), frame);
+	assert_page(f, ino, 1, A + 1);
+}
+
 static void merge__a_slot_that_moved_on_is_left_alone(void **state)
 {
 	struct fixture *f = *state;
@@ -360,6 +390,7 @@ static const struct CMUnitTest tests[] = {
 	TEST(merge__equal_pages_become_one_frame),
 	TEST(merge__zeroes_lose_their_frame),
 	TEST(merge__what_somebody_is_at_is_left_alone),
+	TEST(pin__and_swing_say_who_was_before_them),
 	TEST(merge__a_slot_that_moved_on_is_left_alone),
 	TEST(merge__a_reader_goes_on_with_the_old_frame),
 	TEST(counts__of_the_scanner_are_exact),
