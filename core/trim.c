@@ -141,18 +141,18 @@ bool trim_allows(const struct trim *t, const struct inode *i)
 	}
 }
 
-/* From when on it may go, in seconds. */
-static uint64_t due_at(const struct trim *t, struct word w)
+/* How old it must be to go, in seconds. */
+static uint64_t age_due(const struct trim *t, struct word w)
 {
 	if (!t->pressed)
-		return w.used + delay_s(t, w.exponent);
-	return w.exponent ? w.used + delay_s(t, w.exponent - 1) : 0;
+		return delay_s(t, w.exponent);
+	return w.exponent ? delay_s(t, w.exponent - 1) : 0;
 }
 
 static bool is_due(struct trim *t, struct inode *i, uint32_t now, struct trim_due *ret)
 {
 	struct word w = unpack(i->cached);
-	uint64_t at;
+	uint32_t age = now - w.used;
 
 	if (w.state != CACHED || !trim_allows(t, i))
 		return false;
@@ -160,9 +160,8 @@ static bool is_due(struct trim *t, struct inode *i, uint32_t now, struct trim_du
 		atomic_store(&i->cached, 0); /* the kernel has forgotten it, pages and all */
 		return false;
 	}
-	at = due_at(t, w);
-	if (at > now) {
-		t->next = MIN(t->next, t->pressed ? w.used + delay_s(t, w.exponent) : at);
+	if (age < age_due(t, w)) {
+		t->next = MIN(t->next, now + delay_s(t, w.exponent) - age);
 		return false;
 	}
 	*ret = (struct trim_due){ .ino = inode_ino(i), .used = w.used };

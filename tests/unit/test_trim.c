@@ -17,7 +17,10 @@ static struct inode *inode(struct fixture *f, uint64_t ino)
 /* As if the last use of it, or its trimming, were `s` longer ago. */
 static void grow_old(struct fixture *f, uint64_t ino, uint32_t s)
 {
-	inode(f, ino)->cached -= s;
+	uint64_t word = inode(f, ino)->cached;
+
+	/* Before the machine was started, too: it may be young. */
+	inode(f, ino)->cached = (word & ~(uint64_t)UINT32_MAX) | (uint32_t)(word - s);
 }
 
 static uint64_t cached_file(struct fixture *f, const char *name)
