@@ -152,7 +152,7 @@ static uint64_t age_due(const struct trim *t, struct word w)
 static bool is_due(struct trim *t, struct inode *i, uint32_t now, struct trim_due *ret)
 {
 	struct word w = unpack(i->cached);
-	uint32_t age = now - w.used;
+	int64_t age = (int32_t)(now - w.used); /* below 0: used since we began to look */
 
 	if (w.state != CACHED || !trim_allows(t, i))
 		return false;
@@ -160,8 +160,8 @@ static bool is_due(struct trim *t, struct inode *i, uint32_t now, struct trim_du
 		atomic_store(&i->cached, 0); /* the kernel has forgotten it, pages and all */
 		return false;
 	}
-	if (age < age_due(t, w)) {
-		t->next = MIN(t->next, now + delay_s(t, w.exponent) - age);
+	if (age < (int64_t)age_due(t, w)) {
+		t->next = MIN(t->next, now + delay_s(t, w.exponent) - (uint64_t)age);
 		return false;
 	}
 	*ret = (struct trim_due){ .ino = inode_ino(i), .used = w.used };
