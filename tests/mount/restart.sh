@@ -68,10 +68,11 @@ wait "$daemon" || die "exit status $? after SIGTERM"
 mount_with_log
 super=$(supervisor)
 dirty
-kill -STOP "$(worker)"
+worker=$(worker)
+kill -STOP "$worker"
 kill -TERM "$super"
 sleep 0.2
-kill -KILL "$(worker)"
+kill -KILL "$worker"
 within 10 no_processes "$M" || die "SIGTERM, and a worker that died, left $(processes "$M")"
 
 # And one that has just begun.
