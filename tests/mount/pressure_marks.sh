@@ -67,5 +67,5 @@ capsh --drop=cap_ipc_lock -- -c "ulimit -l 64; exec $KSMFS -f -o size=64m test-$
 within 20 grep -q mounted "$T/log" || die "no mount: $(cat "$T/log")"
 said 'can be swapped' || die "what can be swapped is not told"
 echo content >"$M/file"
-kill_worker
+! resends || kill_worker
 [ "$(cat "$M/file")" = content ] || die "the file has changed"
