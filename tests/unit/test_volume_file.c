@@ -198,8 +198,23 @@ static void fallocate__its_modes_do_what_they_say(void **state)
 	assert_int_equal(attr_of(f, ino).st_size, 10 * PAGE_BYTES + 1);
 	assert_page(f, ino, 0, 0);
 	assert_figure(f, store_reserved_pages, 11);
+	put_pages(f, ino, 0, 2, A, 1);
+	assert_int_equal(volume_fallocate(f->v, ino, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, PAGE_BYTES + 1), 0);
+	assert_page(f, ino, 0, 0);
+	assert_int_equal(attr_of(f, ino).st_blocks, 10 * 8);
+	assert_int_equal(attr_of(f, ino).st_size, 10 * PAGE_BYTES + 1);
 	truncate_to_pages(f, ino, 0);
 	assert_figure(f, store_reserved_pages, 0);
+}
+
+static void write__ends_where_files_do(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make_file(f, "file");
+
+	assert_int_equal(put_bytes(f, ino, FILE_BYTES_MAX - 100, 200, 'x'), 100);
+	assert_int_equal(attr_of(f, ino).st_size, FILE_BYTES_MAX);
+	assert_int_equal(put_bytes(f, ino, FILE_BYTES_MAX, 1, 'x'), -EFBIG);
 }
 
 static void seek__of_unknown_kind_or_file_is_refused(void **state)
@@ -285,6 +300,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(write__extends_stamps_and_takes_privileges),
 	FIXTURE_TEST(writeback__does_not_undo_a_time_set_after_the_store),
 	FIXTURE_TEST(write__more_than_a_batch_goes_in_parts),
+	FIXTURE_TEST(write__ends_where_files_do),
 	FIXTURE_TEST(read__stops_at_the_end),
 	FIXTURE_TEST(read__neighbours_are_one_piece),
 	FIXTURE_TEST(fallocate__bad_requests_are_refused),

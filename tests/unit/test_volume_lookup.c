@@ -36,6 +36,25 @@ static void list__goes_on_where_it_was_while_names_come_and_go(void **state)
 	assert_figure(f, store_inodes, 1);
 }
 
+/* The kernel keeps these attributes, and does not ask. */
+static void lookup__and_remember_tell_what_getattr_does(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t ino = make(f, ROOT_INO, "file", S_IFREG | 0640);
+	struct volume_entry e = { 0 }, again = { 0 };
+	struct stat st;
+
+	put_page(f, ino, 2, 1);
+	assert_int_equal(volume_getattr(f->v, ino, &st), 0);
+	assert_int_equal(volume_lookup(f->v, ROOT_INO, name_of("file"), &e), 0);
+	assert_int_equal(volume_remember(f->v, ino, &again), 0);
+	assert_int_equal(e.ino, ino);
+	assert_int_equal(st.st_size, 3 * PAGE_BYTES);
+	assert_memory_equal(&e.attr, &st, sizeof(st));
+	assert_memory_equal(&again.attr, &st, sizeof(st));
+	fixture_check(f);
+}
+
 static void remember__only_what_is_there(void **state)
 {
 	struct fixture *f = *state;
@@ -98,6 +117,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		FIXTURE_TEST(list__goes_on_where_it_was_while_names_come_and_go),
+		FIXTURE_TEST(lookup__and_remember_tell_what_getattr_does),
 		FIXTURE_TEST(remember__only_what_is_there),
 		FIXTURE_TEST(unlist__takes_back_what_the_receipt_lists_and_nothing_else),
 		FIXTURE_TEST(forget__asked_for_again_goes_on_where_it_was),

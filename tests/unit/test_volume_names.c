@@ -163,6 +163,58 @@ static void symlink__says_where_to(void **state)
 	assert_int_equal(volume_create(f->v, ROOT_INO, name_of("longer"), &new, &e), -ENAMETOOLONG);
 }
 
+/* Since the last time it was asked for: have names in `dir` changed?  And how many are there, as its size says? */
+static bool has_changed(struct fixture *f, uint64_t dir)
+{
+	struct stat st, old = { .st_mtim = { .tv_sec = 1 } };
+
+	assert_int_equal(volume_getattr(f->v, dir, &st), 0);
+	assert_int_equal(volume_setattr(f->v, dir, &old, VOLUME_SET_MTIME, &old), 0);
+	return st.st_mtim.tv_sec != 1;
+}
+
+static unsigned names_in(struct fixture *f, uint64_t dir)
+{
+	struct stat st;
+
+	assert_int_equal(volume_getattr(f->v, dir, &st), 0);
+	return (unsigned)st.st_size / 20 - 2;
+}
+
+static void any_change__is_one_of_the_directories_that_it_is_in(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t a = mkdir_(f, ROOT_INO, "a"), b = mkdir_(f, ROOT_INO, "b"), file = make(f, a, "1", S_IFREG | 0600);
+
+	assert_true(has_changed(f, a));
+	assert_true(has_changed(f, b));
+	assert_false(has_changed(f, a));
+	make(f, a, "2", S_IFREG | 0600);
+	assert_true(has_changed(f, a));
+	assert_int_equal(link_name(f, file, a, "3"), 0);
+	assert_true(has_changed(f, a));
+	assert_int_equal(names_in(f, a), 3);
+	assert_int_equal(rename_(f, a, "3", a, "4", 0), 0);
+	assert_true(has_changed(f, a));
+	assert_int_equal(rename_(f, a, "4", b, "4", 0), 0);
+	assert_true(has_changed(f, a));
+	assert_true(has_changed(f, b));
+	assert_int_equal(names_in(f, a), 2);
+	assert_int_equal(names_in(f, b), 1);
+	assert_int_equal(rename_(f, a, "2", b, "4", RENAME_EXCHANGE), 0);
+	assert_true(has_changed(f, a));
+	assert_true(has_changed(f, b));
+	assert_int_equal(names_in(f, a) + names_in(f, b), 3);
+	assert_int_equal(rename_(f, a, "1", b, "4", 0), 0);
+	assert_true(has_changed(f, a));
+	assert_true(has_changed(f, b));
+	assert_int_equal(names_in(f, a) + names_in(f, b), 2);
+	assert_int_equal(volume_unlink(f->v, a, name_of("2")), 0);
+	assert_true(has_changed(f, a));
+	assert_int_equal(names_in(f, a), 0);
+	fixture_check(f);
+}
+
 static void link__counts_names(void **state)
 {
 	struct fixture *f = *state;
@@ -409,6 +461,7 @@ static const struct CMUnitTest tests[] = {
 	FIXTURE_TEST(link__counts_as_an_inode_as_on_tmpfs),
 	FIXTURE_TEST(create__a_setgid_directory_gives_its_group),
 	FIXTURE_TEST(symlink__says_where_to),
+	FIXTURE_TEST(any_change__is_one_of_the_directories_that_it_is_in),
 	FIXTURE_TEST(link__counts_names),
 	FIXTURE_TEST(unlink__and_rmdir_know_what_they_remove),
 	FIXTURE_TEST(rename__moves_directories_with_their_links),
