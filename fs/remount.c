@@ -184,7 +184,7 @@ static int check_fixed(const struct options *o, const char *mountpoint, struct w
 /* --- limits --------------------------------------------------------------------------------------- */
 
 struct limit {
-	const char *name;
+	const char *name, *in_use; /* who tells what is in use of it */
 	unsigned option;
 	uint64_t value;
 	bool is_set;
@@ -204,7 +204,8 @@ static int set_limit(struct limit *l, const char *mountpoint, struct why *why)
 		return 0;
 	r = write_control(mountpoint, l->name, text);
 	if (r == -EINVAL)
-		return why_say(why, r, "option %s: %s is too small for what is in use", l->name, text);
+		return why_say(why, r, "option %s: %s is too small for what is in use, which %s tells", l->name, text,
+			       l->in_use);
 	if (r == -EROFS)
 		return why_say(why, r, "option %s: cannot be changed while the mount is read-only", l->name);
 	if (r < 0)
@@ -252,9 +253,10 @@ static int set_flags(const struct options *o, const char *mountpoint, unsigned l
 static int change(const struct options *o, const char *mountpoint, struct why *why)
 {
 	struct limit limits[] = {
-		{ .name = "size", .option = OPTION_SIZE, .value = o->size_pages << PAGE_SHIFT },
-		{ .name = "store_limit", .option = OPTION_STORE_LIMIT, .value = o->store_limit_pages << PAGE_SHIFT },
-		{ .name = "nr_inodes", .option = OPTION_INODES, .value = o->nr_inodes },
+		{ .name = "size", .in_use = "df", .option = OPTION_SIZE, .value = o->size_pages << PAGE_SHIFT },
+		{ .name = "store_limit", .in_use = ".ksmfs/store/frames", .option = OPTION_STORE_LIMIT,
+		  .value = o->store_limit_pages << PAGE_SHIFT },
+		{ .name = "nr_inodes", .in_use = "df -i", .option = OPTION_INODES, .value = o->nr_inodes },
 	};
 	struct statvfs st;
 	struct why again;

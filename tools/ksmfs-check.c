@@ -338,7 +338,7 @@ static int check_mount(const char *arg)
 		return check_remains(&m.at);
 	if (r < 0) {
 		errno = r == -ESRCH || r == -ENOTDIR ? 0 : -r; /* these two are all said in words */
-		die(r == -ESRCH	  ? "a ksmfs mount, but its supervisor cannot be found" :
+		die(r == -ESRCH	  ? "a ksmfs mount, but no process of its daemon is to be seen: it is gone, or elsewhere" :
 		    r == -ENOTDIR ? "neither a ksmfs mount nor the directory of one's databases" :
 		    m.at.supervisor ? "its memory cannot be looked at" :
 				    "cannot be found",

@@ -109,6 +109,7 @@ looks "$M" '^ok$' 0
 kill -STOP "$super"
 kill -KILL "$worker" "$super"
 within 10 no_processes "$M" || die "processes stay"
+looks "$M" 'no process of its daemon is to be seen' 2
 umount -l "$M"
 looks "$run" 'its daemon is gone, and with it what its files held' 1
 grep -q '^names.db is whole, with 4 names' "$T/said" || die "$(cat "$T/said")"

@@ -61,7 +61,7 @@ not_remounted 'busy' mount -o remount,ro,size=12m "$M"
 exec 9>&-
 
 # All or nothing, and by name.
-not_remounted 'size.*too small' mount -o remount,size=4092k "$M"
+not_remounted 'size.*too small.*, which df tells' mount -o remount,size=4092k "$M"
 not_remounted 'nr_inodes.*too small' mount -o remount,size=20m,nr_inodes=2 "$M"
 mount -o remount,ro "$M"
 not_remounted 'size.*too small' mount -o remount,rw,size=1m "$M"
