@@ -18,9 +18,10 @@
 #include "core/log.h"
 #include "fs/poison.h"
 #include "fs/reply.h"
+#include "fs/slots.h"
 #include "fs/transport.h"
 
-enum { RETRY_MS = 100 };
+enum { RETRY_MS = 100, SLOTS_REST_MS = 1000 };
 
 struct writeback {
 	fuse_req_t req;
@@ -117,19 +118,32 @@ static void run_all(void)
 	poison_leave();
 }
 
-static void wait_until_told(void)
+static bool told_within(int64_t ms)
 {
 	struct timespec until;
 
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	until.tv_sec += until.tv_nsec / 1000000000;
+	until.tv_nsec %= 1000000000;
+	return sem_clockwait(&park.told, CLOCK_MONOTONIC, &until) == 0;
+}
+
+static void wait_until_told(void)
+{
+	while (sem_wait(&park.told) < 0)
+		;
+}
+
+/* Those that are parked no more leave slots behind. */
+static void wait_for_more(void)
+{
 	if (parked()) {
-		clock_gettime(CLOCK_MONOTONIC, &until);
-		until.tv_nsec += retry.tv_nsec;
-		until.tv_sec += until.tv_nsec / 1000000000;
-		until.tv_nsec %= 1000000000;
-		(void)sem_clockwait(&park.told, CLOCK_MONOTONIC, &until);
-	} else {
-		while (sem_wait(&park.told) < 0)
-			;
+		(void)told_within(RETRY_MS);
+	} else if (!told_within(SLOTS_REST_MS)) {
+		slots_rest();
+		wait_until_told();
 	}
 	while (!sem_trywait(&park.told))
 		; /* told often, one look */
@@ -141,9 +155,10 @@ static void *run_parked(void *arg)
 {
 	runs_parked = true;
 	pthread_setname_np(pthread_self(), "ksmfs-parked");
+	wait_until_told();
 	for (;;) {
-		wait_until_told();
 		run_all();
+		wait_for_more();
 	}
 	return NULL;
 }

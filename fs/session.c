@@ -86,6 +86,16 @@ uint64_t session_offered(const struct session *s)
 	return offered;
 }
 
+/* The receipt and the head lie on the first two pages. */
+void session_release_slot(struct session *s, unsigned slot)
+{
+	uint8_t *data = s->slot[slot].request + HEAD_BYTES;
+	size_t bytes = (size_t)((uint8_t *)&s->slot[slot + 1] - data);
+
+	if (munlock(data, bytes) == 0) /* what is locked cannot be removed */
+		(void)madvise(data, bytes, MADV_REMOVE);
+}
+
 int session_lock_slot(struct session *s, unsigned slot)
 {
 	struct session_slot *memory = &s->slot[slot];

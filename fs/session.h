@@ -100,3 +100,6 @@ uint64_t session_offered(const struct session *s);
 
 /* Have the slot's memory present and locked. Not being allowed to lock is no failure: 1 then. */
 int session_lock_slot(struct session *s, unsigned slot) must_check;
+
+/* Give back the memory of a slot that nobody uses, but for its receipt and the head of its request. */
+void session_release_slot(struct session *s, unsigned slot);

@@ -7,7 +7,8 @@
  *
  * As few threads as possible wait for requests: the kernel wakes them in turn, and each one more is one
  * cold cache and one wake-up across CPUs more.  When the last who waited has taken a request, one that rests
- * takes his place, or a new one is made; who comes back and finds enough waiting rests.
+ * takes his place, or a new one is made; who comes back and finds enough waiting rests, and who has rested for a
+ * second ends: what he had, a MiB and more, is nobody's then.
  */
 #include "fs/transport.h"
 
@@ -25,13 +26,15 @@
 #include "core/log.h"
 #include "fs/newer.h"
 #include "fs/poison.h"
+#include "fs/slots.h"
+#include "fs/spares.h"
 #include "fs/takeover.h"
 
 enum { LARGE_REPLY_BYTES_MAX = WRITE_BYTES_MAX + PAGE_BYTES, SMALL_REPLY_BYTES_MAX = 2 * PAGE_BYTES };
 /* As in session.h: they are first used when memory is short. */
 _Static_assert(sizeof(struct session) + (size_t)SESSION_THREADS * LARGE_REPLY_BYTES_MAX <= 32 << 20,
 	       "fits when there is no memory for pages any more");
-enum { READERS = 2 /* threads that wait for requests, when all are idle */ };
+enum { READERS = 2 /* threads that wait for requests, when all are idle */, REST_S = 1 };
 
 /* Not known to libfuse 3.14, or known and not told to the kernel (PARALLEL_DIROPS). */
 static const uint64_t added =
@@ -42,66 +45,28 @@ static struct {
 	struct volume *volume;
 	struct fuse_session *fuse;
 	int fd;
+	bool takes_over; /* from a worker before us, who has left memory in slots */
 	bool replaying;
 	int replay_result;
 	pthread_key_t large; /* large_buffer() */
 	bool no_large;
 
 	pthread_mutex_t mutex; /* of all below */
-	pthread_cond_t reader_wanted, drained_cond;
-	unsigned threads, readers, resting;
-	unsigned slots_free, slot_free[SESSION_SLOTS]; /* the last is taken first: it has been used lately */
+	pthread_cond_t over_cond /* nobody signals it */, drained_cond;
+	unsigned threads, readers;
+	struct spares spares;
 	bool ended;
 	bool draining;
 	int result;
 } transport = {
 	.mutex = PTHREAD_MUTEX_INITIALIZER,
-	.reader_wanted = PTHREAD_COND_INITIALIZER,
+	.over_cond = PTHREAD_COND_INITIALIZER,
 	.drained_cond = PTHREAD_COND_INITIALIZER,
 };
 
 static _Thread_local struct session_slot *own_slot;
 
 /* --- slots --------------------------------------------------------------------------------------- */
-
-static void give_back(struct session_slot *slot)
-{
-	pthread_mutex_lock(&transport.mutex);
-	ASSERT(transport.slots_free < SESSION_SLOTS);
-	transport.slot_free[transport.slots_free++] = (unsigned)(slot - transport.session->slot);
-	pthread_mutex_unlock(&transport.mutex);
-}
-
-static int prepare(struct session_slot *slot)
-{
-	int r;
-
-	r = session_lock_slot(transport.session, (unsigned)(slot - transport.session->slot));
-	if (r > 0)
-		log_warning("receive buffers are not locked in memory (RLIMIT_MEMLOCK)");
-	return r < 0 ? r : 0;
-}
-
-/* A slot that nobody uses, with its memory present (T1). -EBUSY: all are in use, which only happens when
- * max_background was raised in /sys/fs/fuse/connections. */
-static int take_slot(struct session_slot **ret)
-{
-	struct session_slot *slot = NULL;
-	int r;
-
-	pthread_mutex_lock(&transport.mutex);
-	if (transport.slots_free)
-		slot = &transport.session->slot[transport.slot_free[--transport.slots_free]];
-	pthread_mutex_unlock(&transport.mutex);
-	if (!slot)
-		return -EBUSY;
-	r = prepare(slot);
-	if (r < 0)
-		give_back(slot);
-	else
-		*ret = slot;
-	return r;
-}
 
 static void enter(struct session_slot *slot)
 {
@@ -125,7 +90,7 @@ struct session_slot *transport_leave(void)
 	struct session_slot *left = own_slot, *slot;
 	int r;
 
-	r = take_slot(&slot);
+	r = slots_take(&slot);
 	if (r < 0) {
 		log_warning("no other receive buffer: %s", strerror(-r));
 		return NULL;
@@ -153,7 +118,7 @@ void transport_answered(void)
 
 	finish(slot);
 	enter(NULL);
-	give_back(slot);
+	slots_give_back(slot);
 }
 
 /* --- answers ------------------------------------------------------------------------------------- */
@@ -367,7 +332,7 @@ void transport_again(const void *request, size_t bytes)
 {
 	struct session_slot *own = own_slot, *slot;
 
-	while (take_slot(&slot) < 0) {
+	while (slots_take(&slot) < 0) {
 		if (transport_has_ended())
 			return;
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
@@ -377,7 +342,7 @@ void transport_again(const void *request, size_t bytes)
 	process(bytes);
 	slot = own_slot;
 	enter(own);
-	give_back(slot);
+	slots_give_back(slot);
 }
 
 /* Bytes of the next request, or -errno when there will be none. */
@@ -409,17 +374,32 @@ static void end(int result)
 
 static void start_thread(void);
 
-static void become_reader(void)
+/* False: nobody has wanted this thread for long. */
+static bool rest_locked(void)
 {
+	struct timespec until;
+
+	pthread_cond_signal(&transport.drained_cond);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += REST_S;
+	return spares_rest(&transport.spares, &transport.mutex, transport.draining ? NULL : &until) ||
+	       transport.readers < READERS || transport.draining;
+}
+
+/* False: there are enough without this thread. */
+static bool become_reader(void)
+{
+	bool stay = true;
+
 	pthread_mutex_lock(&transport.mutex);
-	while (transport.readers >= READERS || transport.draining) {
-		transport.resting++;
-		pthread_cond_signal(&transport.drained_cond);
-		pthread_cond_wait(&transport.reader_wanted, &transport.mutex);
-		transport.resting--;
-	}
-	transport.readers++;
+	while (stay && (transport.readers >= READERS || transport.draining))
+		stay = rest_locked();
+	if (stay)
+		transport.readers++;
+	else
+		transport.threads--;
 	pthread_mutex_unlock(&transport.mutex);
+	return stay;
 }
 
 /* Busy from here on: somebody else has to wait for requests.  Who has read one while we drain never comes back: it
@@ -430,12 +410,9 @@ static void leave_readers(void)
 
 	pthread_mutex_lock(&transport.mutex);
 	while (transport.draining)
-		pthread_cond_wait(&transport.reader_wanted, &transport.mutex);
-	if (--transport.readers == 0) {
-		if (transport.resting)
-			pthread_cond_signal(&transport.reader_wanted);
-		else if (transport.threads < SESSION_THREADS)
-			start = true;
+		pthread_cond_wait(&transport.over_cond, &transport.mutex);
+	if (--transport.readers == 0 && !spares_call(&transport.spares)) {
+		start = transport.threads < SESSION_THREADS;
 		transport.threads += start;
 	}
 	pthread_mutex_unlock(&transport.mutex);
@@ -443,20 +420,29 @@ static void leave_readers(void)
 		start_thread();
 }
 
+static void rest(void)
+{
+	slots_give_back(own_slot);
+	enter(NULL);
+	slots_rest();
+}
+
 static void *serve(void *arg)
 {
-	ssize_t n;
+	ssize_t n = 0;
 
 	enter(arg);
-	for (;;) {
-		become_reader();
+	while (become_reader()) {
 		n = next_request(own_slot);
 		if (n < 0)
 			break;
 		leave_readers();
 		process((size_t)n);
 	}
-	end(n == -ENODEV || n == -ECONNABORTED ? 0 : (int)n);
+	if (n < 0)
+		end(n == -ENODEV || n == -ECONNABORTED ? 0 : (int)n);
+	else
+		rest();
 	return NULL;
 }
 
@@ -466,12 +452,12 @@ static int try_start(void)
 	pthread_t thread;
 	int r;
 
-	r = take_slot(&slot);
+	r = slots_take(&slot);
 	if (r < 0)
 		return r;
 	r = -pthread_create(&thread, NULL, serve, slot);
 	if (r < 0)
-		give_back(slot);
+		slots_give_back(slot);
 	else
 		pthread_detach(thread);
 	return r;
@@ -514,10 +500,8 @@ int transport_open(struct session *s, int fuse_fd, const struct fuse_lowlevel_op
 	fuse_set_log_func(log_libfuse);
 	transport.session = s;
 	transport.fd = fuse_fd;
-	while (transport.slots_free < SESSION_SLOTS) {
-		transport.slot_free[transport.slots_free] = SESSION_SLOTS - 1 - transport.slots_free;
-		transport.slots_free++;
-	}
+	transport.takes_over = s->init_reply_bytes;
+	slots_open(s);
 	transport.fuse = fuse_session_new(&args, ops, sizeof(*ops), userdata);
 	fuse_opt_free_args(&args);
 	if (!transport.fuse)
@@ -531,14 +515,14 @@ int transport_replay_init(void)
 	struct fuse_buf buf = {.size = s->init_bytes, .mem = s->init};
 	int r;
 
-	r = take_slot(&own_slot); /* for the answer */
+	r = slots_take(&own_slot); /* for the answer */
 	if (r < 0)
 		return r;
 	transport.replaying = true;
 	transport.replay_result = -EPROTO;
 	fuse_session_process_buf(transport.fuse, &buf);
 	transport.replaying = false;
-	give_back(own_slot);
+	slots_give_back(own_slot);
 	own_slot = NULL;
 	return transport.replay_result;
 }
@@ -575,7 +559,7 @@ static int stop_reading(void)
 
 	pthread_mutex_lock(&transport.mutex);
 	transport.draining = !transport.ended;
-	while (!transport.ended && transport.threads > transport.readers + transport.resting)
+	while (!transport.ended && transport.threads > transport.readers + transport.spares.count)
 		pthread_cond_wait(&transport.drained_cond, &transport.mutex);
 	r = transport.ended ? transport.result : TRANSPORT_DRAINED;
 	pthread_mutex_unlock(&transport.mutex);
@@ -584,11 +568,12 @@ static int stop_reading(void)
 
 int transport_run(void)
 {
+	unsigned threads = READERS + transport.takes_over; /* who finds enough soon ends, and clears up */
 	sigset_t awaited;
 	int signo, r = 0;
 
-	transport.threads = READERS; /* before the first of them looks */
-	for (unsigned i = 0; i < READERS && r == 0; i++)
+	transport.threads = threads; /* before the first of them looks */
+	for (unsigned i = 0; i < threads && r == 0; i++)
 		r = try_start();
 	if (r < 0)
 		return r;
