@@ -26,7 +26,7 @@ enum {
 	REMEMBERED_MAX = 512, /* more than entries of readdirplus fit into LISTING_BYTES */
 };
 
-/* What a thread is packing. */
+/* What a thread is packing: in its request's scratch. */
 struct listing {
 	fuse_req_t req;
 	struct fs *fs;
@@ -37,7 +37,7 @@ struct listing {
 	char bytes[LISTING_BYTES];
 	struct names_entry batch[BATCH];
 };
-static _Thread_local struct listing listing;
+_Static_assert(sizeof(struct listing) <= SCRATCH_BYTES, "fits");
 
 static size_t packed_size(struct listing *l, const char *name)
 {
@@ -174,7 +174,7 @@ static uint32_t open_flags(void)
 
 static void list(fuse_req_t req, fuse_ino_t dir, size_t size, off_t offset, bool plus)
 {
-	struct listing *l = &listing;
+	struct listing *l = transport_scratch();
 	int r;
 
 	l->req = req;

@@ -175,11 +175,11 @@ static void get_stat(struct aside *a)
 /* What people keep. */
 static void get_kept(fuse_req_t req, fuse_ino_t ino, const char *name, size_t size)
 {
-	static _Thread_local char value[XATTR_SIZE_MAX];
+	char *value = transport_scratch();
 	size_t len = 0;
 	int r;
 
-	r = volume_getxattr(fs_of(req)->volume, ino, name_of(name), value, MIN(size, sizeof(value)), &len);
+	r = volume_getxattr(fs_of(req)->volume, ino, name_of(name), value, MIN(size, (size_t)XATTR_SIZE_MAX), &len);
 	if (r < 0)
 		reply_result(req, r);
 	else
@@ -262,12 +262,12 @@ static int list_kept(fuse_req_t req, fuse_ino_t ino, char *buf, size_t size, siz
 
 void ops_listxattr(fuse_req_t req, fuse_ino_t ino, size_t size)
 {
-	static _Thread_local char names[XATTR_LIST_MAX];
+	char *names = transport_scratch();
 	bool mergeable = false;
 	size_t len = 0;
 	int r = 0;
 
-	size = MIN(size, sizeof(names));
+	size = MIN(size, (size_t)XATTR_LIST_MAX);
 	if (!control_owns(ino))
 		r = is_mergeable_listed(fs_of(req), ino, &mergeable);
 	if (r == 0 && !control_owns(ino))

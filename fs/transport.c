@@ -249,6 +249,11 @@ const struct fuse_in_header *transport_request(void)
 	return (const void *)own_slot->request;
 }
 
+void *transport_scratch(void)
+{
+	return own_slot->request + HEAD_BYTES + PAGE_BYTES;
+}
+
 /* And not a notification, nor what libfuse has to say to an INTERRUPT before it comes to this request. */
 static bool is_answer(const struct iovec *iov)
 {

@@ -43,6 +43,11 @@ int transport_run(void) must_check;
 /* The request the calling thread is in. */
 const struct fuse_in_header *transport_request(void);
 
+/* Memory of that request's, until it is answered, for who answers what takes no more than names to ask: SCRATCH_BYTES
+ * behind what the kernel sent, on whole pages, and present as that is. */
+void *transport_scratch(void) must_check;
+enum { SCRATCH_BYTES = WRITE_BYTES_MAX - PAGE_BYTES };
+
 /* Attributes of `ino` have changed that the kernel does not know to have: let it ask for them again.  Only in a
  * request whose caller has the inode in hand: then the kernel finds it and waits for nothing. */
 void transport_attr_changed(fuse_ino_t ino);
