@@ -24,7 +24,7 @@
 #include "lock.h"
 #include "log.h"
 
-enum { STATEMENTS = 64 };
+enum { STATEMENTS = 64, LOG_KEPT_BYTES = 256 << 10 };
 
 struct statement {
 	const char *sql;
@@ -396,4 +396,15 @@ uint64_t catalog_log_bytes(struct catalog *c)
 uint64_t catalog_bytes(struct catalog *c)
 {
 	return size_of(sqlite3_db_filename(c->db, "main")) + catalog_log_bytes(c);
+}
+
+/* A log that is not cut now goes with what is written next, which may be never. */
+int catalog_rest(struct catalog *c)
+{
+	int r = 0;
+
+	if (catalog_log_bytes(c) > LOG_KEPT_BYTES)
+		r = catalog_checkpoint(c);
+	(void)sqlite3_db_release_memory(c->db);
+	return r == -EBUSY ? 0 : r;
 }

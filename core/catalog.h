@@ -61,6 +61,9 @@ int catalog_exec(struct catalog *c, const char *sql) must_check;
 /* Put the log into the database and cut it to nothing.  -EBUSY when readers are in the way. */
 int catalog_checkpoint(struct catalog *c) must_check;
 
+/* Nothing is written for a while: what is cached goes, and the log's memory, unless somebody reads. */
+int catalog_rest(struct catalog *c) must_check;
+
 /* Bytes of the database and of its log, and of the log alone. */
 uint64_t catalog_bytes(struct catalog *c);
 uint64_t catalog_log_bytes(struct catalog *c);

@@ -553,7 +553,8 @@ static int replace_files(struct indexdb *x, struct join *costs, struct join *sha
 	r = join(sharers);
 	if (r < 0)
 		return r;
-	return catalog_commit(x->catalog);
+	r = catalog_commit(x->catalog);
+	return r < 0 ? r : catalog_rest(x->catalog);
 }
 
 int indexdb_replace_files(struct indexdb *x, const struct indexdb_cost *costs, unsigned costs_count,

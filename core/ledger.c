@@ -144,6 +144,7 @@ struct files {
 	struct top top;
 	unsigned costs_count, sharers_count;
 	struct indexdb_cost *cost;
+	char *texts; /* their paths */
 	struct indexdb_sharer *sharer;
 	uint32_t n[TOP_FRAMES]; /* of the file being looked at */
 	uint64_t parts;         /* and what it takes: frames_part() */
@@ -217,18 +218,30 @@ static bool gather_file(struct volume *v, struct files *f, uint32_t *io_number)
 	return true;
 }
 
+/* Side by side: tens of thousands of pieces of the heap would be in the way of what other threads have there. */
+static bool add_texts(struct files *f, const struct paths *paths)
+{
+	char buf[PATHS_BYTES], *at;
+	size_t bytes = 1;
+
+	for (unsigned n = 0; n < f->costs_count; n++)
+		bytes += strlen(paths_of(paths, (uint32_t)f->cost[n].ino, buf)) + 1;
+	at = f->texts = mem_alloc(bytes, 1);
+	for (unsigned n = 0; at && n < f->costs_count; n++) {
+		f->cost[n].path = at;
+		at = stpcpy(at, paths_of(paths, (uint32_t)f->cost[n].ino, buf)) + 1;
+	}
+	return at != NULL;
+}
+
 /* Paths last, so that a file's name is as new as its figures. */
 static bool add_paths(struct volume *v, struct files *f)
 {
 	struct paths *paths;
 	bool ok = paths_gather(v->names, itable_header(v->pool.itable)->records, &paths) == 0;
 
-	for (unsigned n = 0; ok && n < f->costs_count; n++) {
-		char buf[PATHS_BYTES];
-
-		f->cost[n].path = strdup(paths_of(paths, (uint32_t)f->cost[n].ino, buf));
-		ok = f->cost[n].path != NULL;
-	}
+	if (ok)
+		ok = add_texts(f, paths);
 	paths_free(paths);
 	return ok;
 }
@@ -251,8 +264,7 @@ static bool write_files(struct volume *v)
 					   f.sharers_count, &rows) == INDEXDB_OK;
 		count_rows(v, rows);
 	}
-	for (unsigned n = 0; f.cost && n < f.costs_count; n++)
-		free((char *)f.cost[n].path);
+	mem_free(f.texts);
 	mem_free(f.cost);
 	mem_free(f.sharer);
 	return ok;

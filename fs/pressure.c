@@ -133,10 +133,12 @@ int pressure_watch(void)
 	return fd;
 }
 
-/* What malloc() would give back of a heap stays where that is locked.  So what is large never comes from one: by itself
- * it would, once something as large had been freed. */
+/* Of a heap that is locked only its end goes back: malloc() would give back more, by calls that fail.  So what is large
+ * never comes from one: by itself it would, once something as large had been freed.  And threads have one heap between
+ * them, rather than each what it was the only one to need at some time: they keep small pieces of their own. */
 bool pressure_lock(void)
 {
+	(void)mallopt(M_ARENA_MAX, 1);
 	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
 	return may_lock_all() && mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0;
 }
