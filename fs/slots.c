@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "fs/slots.h"
 
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -70,11 +71,19 @@ int slots_take(struct session_slot **ret)
 	return r;
 }
 
+/* FORGETs that a worker before us has left are not read yet. */
+static bool is_done_with(unsigned slot)
+{
+	const struct fuse_in_header *head = (const void *)slots.session->slot[slot].request;
+
+	return slots.is_free[slot] && !head->opcode;
+}
+
 /* One at a time: somebody may want another meanwhile, who must not find that there is none. */
 static void rest(unsigned slot)
 {
 	pthread_mutex_lock(&slots.mutex);
-	if (slots.is_free[slot] && slots.has_memory[slot]) {
+	if (is_done_with(slot) && slots.has_memory[slot]) {
 		session_release_slot(slots.session, slot);
 		slots.has_memory[slot] = false;
 	}

@@ -4,7 +4,8 @@
  * Owns     the list of the session's free slots.
  * Keeps    R1 what is taken is present (session.h, E2), and nobody else's.
  *          R2 what was used lately is taken first.
- *          R3 after slots_rest() no free slot has memory for a request's data.
+ *          R3 after slots_rest() no free slot has memory for a request's data, but for FORGETs of a worker that
+ *             has died, until they are done.
  * Threads  any; one lock for all, of which nobody knows outside.
  * Fails    -errno.
  */

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <linux/fuse.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -71,12 +72,30 @@ static void rest__leaves_no_memory_to_free_slots(void **state)
 	assert_true(memory() <= both - WRITE_BYTES_MAX);
 	for (size_t n = 0; n < sizeof(kept->request); n += PAGE_BYTES)
 		assert_int_equal(kept->request[n], 7);
+	memset(kept->request, 0, PAGE_BYTES);
 	slots_give_back(kept);
 	slots_rest();
 	assert_true(memory() <= SESSION_SLOTS * 2 * PAGE_BYTES + PAGE_BYTES);
 	assert_ptr_equal(take(), kept);
 	assert_true(memory() >= WRITE_BYTES_MAX);
 	slots_give_back(kept);
+}
+
+/* It is not free for good: FORGETs come once. */
+static void rest__leaves_what_a_dead_worker_has_not_finished(void **state)
+{
+	struct session_slot *slot = take();
+	struct fuse_in_header *head = (void *)slot->request;
+	uint8_t *last = &slot->request[sizeof(slot->request) - 1];
+
+	head->opcode = FUSE_BATCH_FORGET;
+	*last = 7;
+	slots_give_back(slot);
+	slots_rest();
+	assert_int_equal(*last, 7);
+	head->opcode = 0;
+	slots_rest();
+	assert_int_equal(*last, 0);
 }
 
 /* Who takes over asks them. */
@@ -109,6 +128,7 @@ int main(void)
 		cmocka_unit_test(take__gives_all_and_each_once),
 		cmocka_unit_test(take__prefers_what_was_used_lately),
 		cmocka_unit_test(rest__leaves_no_memory_to_free_slots),
+		cmocka_unit_test(rest__leaves_what_a_dead_worker_has_not_finished),
 		cmocka_unit_test(rest__keeps_receipt_and_head),
 	};
 

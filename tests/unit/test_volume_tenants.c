@@ -503,34 +503,6 @@ static void reopen__counts_everything_again(void **state)
 	assert_int_equal(move_name(f, box, "a", ROOT_INO, "a", 0), -EXDEV);
 }
 
-/* Its record said so, and names.db did not: it was about to become one, or had ceased to be. */
-static void reopen__a_tenant_without_limits_is_none(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t dir = make(f, ROOT_INO, "dir", S_IFDIR | 0755), box = make_tenant(f, "box");
-
-	inode_of(f->v, dir)->record->tenant = (uint32_t)dir;
-	fixture_reopen(f);
-	assert_int_equal(inode_of(f->v, dir)->record->tenant, 0);
-	assert_null(inode_of(f->v, dir)->tenant);
-	assert_int_equal(look(f, "box").dir, box);
-	make(f, dir, "file", S_IFREG | 0600);
-	assert_int_equal(move_name(f, dir, "file", ROOT_INO, "file", 0), 0);
-	fixture_check(f);
-}
-
-static void reopen__an_inode_of_a_tenant_that_does_not_exist_is_refused(void **state)
-{
-	struct fixture *f = *state;
-	uint64_t a = make_file(f, "a"), plain = make(f, ROOT_INO, "plain", S_IFDIR | 0755);
-	struct volume *v = NULL;
-
-	inode_of(f->v, a)->record->tenant = (uint32_t)plain;
-	volume_close(f->v);
-	f->v = NULL;
-	assert_int_equal(volume_open(&f->config, &v), -EUCLEAN);
-}
-
 static void check__sees_a_wrong_charge(void **state)
 {
 	struct fixture *f = *state;
@@ -607,8 +579,6 @@ int main(void)
 		FIXTURE_TEST(rmdir__of_an_empty_one_ends_it_at_once),
 		FIXTURE_TEST(statfs__inside_shows_the_limits_and_what_is_left_of_both),
 		FIXTURE_TEST(reopen__counts_everything_again),
-		FIXTURE_TEST(reopen__a_tenant_without_limits_is_none),
-		FIXTURE_TEST(reopen__an_inode_of_a_tenant_that_does_not_exist_is_refused),
 		FIXTURE_TEST(check__sees_a_wrong_charge),
 		FIXTURE_TEST(limit__fails_at_any_call_and_then_nothing_has_changed),
 	};
