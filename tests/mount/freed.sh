@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What was deleted goes back to the system within two seconds, and all that was spent on it: unique data and shared,
-# large files, small and sparse ones, every second page of a file, and a page here and there; and what a crowd of small files has
-# had made for it: threads, their buffers, heaps, databases.  FREED_MIB=8192, FREED_FILES=500000 for more than the usual.
+# large files, small and sparse ones, every second page of a file, and a page here and there; and what a crowd of small
+# files has had made for it: threads, their buffers, heaps, databases.  FREED_MIB=8192, FREED_FILES=500000 for more than the usual.
 # shellcheck source-path=SCRIPTDIR
 . "${TESTS:?}/lib.sh"
 
@@ -105,13 +105,13 @@ def taken():
 
 # 16 MiB are much when little was deleted: of what grows with it, next to nothing may stay.
 empty, (metadata, tables) = taken(), told()
-most = empty.total * 102 // 100 + 16 * MIB, metadata + 5 * MIB // 2, tables + MIB // 4
+most = empty.total * 102 // 100 + 16 * MIB, metadata + 5 * MIB // 2, tables + MIB // 4 + mib * 16 + files
 
 
 def goes_back(case):
     # What is remembered of a file is little, and there are not many here: most of it would not be noticed above.
     may = most if case is not many else (most[0], told()[0] + MIB // 2, most[2])
-    if case is crowd and files <= 16000:  # which must not leave what 500,000 may
+    if case is crowd and files <= 16000:  # of which there must not be left what may be of 500,000
         may = (empty.total + (5 if small else 9) * MIB, *most[1:])
     steps = case()
     made = next(steps)
