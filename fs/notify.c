@@ -160,10 +160,9 @@ static void keep_fds(int *fds[], int count)
 			_exit(1);
 	for (int i = 0; i < count; i++) {
 		if (*fds[i] < 0)
-			continue;
-		if (dup3(*fds[i], FIRST_FD + i, O_CLOEXEC) < 0)
+			close(FIRST_FD + i);
+		else if ((*fds[i] = dup3(*fds[i], FIRST_FD + i, O_CLOEXEC)) < 0)
 			_exit(1);
-		*fds[i] = FIRST_FD + i;
 	}
 	close_range((unsigned)(FIRST_FD + count), UINT_MAX, 0);
 }

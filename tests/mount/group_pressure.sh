@@ -26,3 +26,13 @@ if resends; then
 	"$KSMFS" --upgrade "$M" >/dev/null || die "no upgrade"
 	within 10 watches || die "after an upgrade the group is not watched"
 fi
+unmount
+
+# Where nobody tells, the notifier has what it needs and nothing of the supervisor's.
+mount --bind /proc/version "$file"
+mount_ksmfs size=16m
+within 10 test -n "$(role ksmfs-notify)" || die "there is no notifier"
+kept() {
+	readlink "/proc/$(role ksmfs-notify)"/fd/* | grep -E '/dev/fuse|memfd:|socket:|signalfd|pipe:'
+}
+! kept || die "the notifier has kept this"
