@@ -177,18 +177,29 @@ static int model_rmdir(struct side *s, const char *name, int dir)
 	return unlinkat(s->root, name, 0);
 }
 
-void do_top_rmdir(struct side *s, const struct op *op, struct seen *ret)
+int top_begin(struct side *s, const struct op *op, bool emptied, char name[static 3], struct seen *ret)
 {
-	char name[3] = {op->path[0], op->path[1]};
-	int dir = top_open_name(s, name);
+	int dir;
 
+	snprintf(name, 3, "%.2s", op->path);
+	dir = top_open_name(s, name);
 	if (dir < 0) {
 		seen_result(ret, -1);
-		return;
+		return -1;
 	}
 	top_let_go(s, dir);
-	if (op->flags & 3)
+	if (emptied)
 		tree_remove(dir);
+	return dir;
+}
+
+void do_top_rmdir(struct side *s, const struct op *op, struct seen *ret)
+{
+	char name[3];
+	int dir = top_begin(s, op, op->flags & 3, name, ret);
+
+	if (dir < 0)
+		return;
 	if (s->is_model) {
 		seen_result(ret, model_rmdir(s, name, dir));
 		return;

@@ -21,6 +21,9 @@ static inline void must(bool good)
 }
 
 int top_open_name(const struct side *s, const char *name);
+/* An operation on the directory that it names begins, with nothing in it if `emptied`: its name, and itself.  -1: that
+ * is what came of the operation. */
+int top_begin(struct side *s, const struct op *op, bool emptied, char name[static 3], struct seen *ret);
 /* Where what the name means lies on the model. */
 void top_body(const struct side *s, const char *name, char body[static PATH_BYTES]);
 /* A limit's text; false: there is none. */

@@ -215,16 +215,11 @@ static int subject_unlimit(int dir, const char *name)
 void do_unlimit(struct side *s, const struct op *op, struct seen *ret)
 {
 	enum limit which = op->flags & 1 ? INODES : SIZE;
-	char name[3] = {op->path[0], op->path[1]};
-	int dir = top_open_name(s, name);
+	char name[3];
+	int dir = top_begin(s, op, op->flags & 6, name, ret);
 
-	if (dir < 0) {
-		seen_result(ret, -1);
+	if (dir < 0)
 		return;
-	}
-	top_let_go(s, dir);
-	if (op->flags & 6)
-		tree_remove(dir);
 	seen_result(ret, s->is_model ? model_unlimit(s, name, &dir, which) : subject_unlimit(dir, limit_names[which]));
 	close(dir);
 }
