@@ -105,7 +105,8 @@ def taken():
 
 # 16 MiB are much when little was deleted: of what grows with it, next to nothing may stay.
 empty, (metadata, tables) = taken(), told()
-most = empty.total * 102 // 100 + 16 * MIB, metadata + 5 * MIB // 2, tables + MIB // 4 + mib * 16 + files
+more = max(0, mib - 384) * 16 + max(0, files - 16000)
+most = empty.total * 102 // 100 + 16 * MIB, metadata + 5 * MIB // 2, tables + MIB // 4 + more
 
 
 def goes_back(case):
